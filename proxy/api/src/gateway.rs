@@ -1,0 +1,31 @@
+//! The Gateway API.
+
+mod filter;
+mod gateways;
+mod grant;
+mod grpc_route;
+mod http_route;
+mod reference;
+
+pub use filter::{
+    CorsFilter, Fraction, GrpcRouteFilter, GrpcRouteFilterType, HeaderModifier, HttpHeader, HttpRouteFilter,
+    HttpRouteFilterType, PathModifier, PathModifierType, RedirectScheme, RequestMirror, RequestRedirect,
+    UrlRewrite,
+};
+pub use gateways::{
+    AllowedListeners, AllowedRoutes, FromNamespaces, FrontendTls, FrontendTlsPort, FrontendTlsSettings,
+    FrontendValidation, FrontendValidationMode, Gateway, GatewayAddress, GatewayBackendTls, GatewayClass,
+    GatewayClassSpec, GatewayInfrastructure, GatewaySpec, GatewayStatus, GatewayTls, Listener,
+    ListenerStatus, ListenerTls, ListenerTlsMode, RouteGroupKind, RouteNamespaces,
+};
+pub use grant::{ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo};
+pub use grpc_route::{
+    GrpcBackendRef, GrpcMethodMatch, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec,
+};
+pub use http_route::{
+    HttpBackendRef, HttpMethod, HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,
+    HttpRouteTimeouts, HttpValueMatch, PathMatchType, ValueMatchType,
+};
+pub use reference::{
+    BackendObjectReference, LocalObjectReference, ParametersReference, ParentReference, SecretObjectReference,
+};

@@ -1,0 +1,9 @@
+//! Scalars with a wire format of their own.
+
+mod any;
+mod duration;
+mod int_or_string;
+
+pub(crate) use any::skip_any;
+pub use duration::{Duration, DurationError};
+pub use int_or_string::IntOrString;
