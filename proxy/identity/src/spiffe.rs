@@ -43,7 +43,11 @@ impl SpiffeId {
     #[must_use]
     pub fn new(trust_domain: &str, namespace: &str, service_account: &str) -> SpiffeId {
         let uri = format!("{SCHEME}{trust_domain}{NAMESPACE}{namespace}{SERVICE_ACCOUNT}{service_account}");
-        SpiffeId { uri: uri.into(), trust_domain: trust_domain.len(), namespace: namespace.len() }
+        SpiffeId {
+            uri: uri.into(),
+            trust_domain: trust_domain.len(),
+            namespace: namespace.len(),
+        }
     }
 
     /// The trust domain, such as `cluster.local`.
@@ -102,16 +106,30 @@ impl FromStr for SpiffeId {
         let rest = text.strip_prefix(SCHEME).ok_or(SpiffeIdError::Scheme)?;
         let mut segments = rest.split('/');
         let parts = [(); 5].map(|()| segments.next());
-        let [Some(trust_domain), Some("ns"), Some(namespace), Some("sa"), Some(service_account)] = parts else {
+        let [
+            Some(trust_domain),
+            Some("ns"),
+            Some(namespace),
+            Some("sa"),
+            Some(service_account),
+        ] = parts
+        else {
             return Err(SpiffeIdError::Form);
         };
         if segments.next().is_some() {
             return Err(SpiffeIdError::Form);
         }
-        if ![trust_domain, namespace, service_account].into_iter().all(is_segment) {
+        if ![trust_domain, namespace, service_account]
+            .into_iter()
+            .all(is_segment)
+        {
             return Err(SpiffeIdError::Character);
         }
-        Ok(SpiffeId { uri: text.into(), trust_domain: trust_domain.len(), namespace: namespace.len() })
+        Ok(SpiffeId {
+            uri: text.into(),
+            trust_domain: trust_domain.len(),
+            namespace: namespace.len(),
+        })
     }
 }
 
@@ -176,3 +194,6 @@ pub enum SpiffeIdError {
     #[error("the SPIFFE id is longer than {MAX_LENGTH} bytes")]
     TooLong,
 }
+
+#[cfg(test)]
+mod tests;
