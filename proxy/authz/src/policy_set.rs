@@ -1,0 +1,202 @@
+//! The policies that bind to one target, as one thing to ask.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cairn_api::istio::AuthorizationPolicy;
+use cairn_config::{BrokenPolicy, Problem};
+
+use crate::compile::{Body, Effect, Policy, broken, compile};
+use crate::explain::{Step, explain};
+use crate::index::Stage;
+use crate::request::Request;
+use crate::rule::Rule;
+use crate::trust::TrustDomains;
+use crate::verdict::{Denial, Reason, Verdict, details};
+
+/// What policies depend on, besides themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// Trust domain of the mesh.
+    pub trust_domain: String,
+    /// Further trust domains whose identities count as the mesh's own.
+    pub aliases: Vec<String>,
+    /// Namespace whose policies may be about the whole mesh.
+    pub root_namespace: String,
+}
+
+impl Default for CompileOptions {
+    fn default() -> CompileOptions {
+        CompileOptions {
+            trust_domain: "cluster.local".to_owned(),
+            aliases: vec![],
+            root_namespace: "istio-system".to_owned(),
+        }
+    }
+}
+
+/// The policies that bind to one target, compiled: what a waypoint asks before it lets a request pass.
+///
+/// Policies are applied as in Istio: a match in a CUSTOM policy, here a refusal; a match in a DENY policy; then, if there are
+/// ALLOW policies, no match in any of them. Where several rules refuse, the first by Envoy's order, that of their names, is
+/// reported. The set is immutable; a request costs as much as the rules that could match it.
+#[derive(Default)]
+pub struct PolicySet {
+    enforced: Stages,
+    /// The policies that are only rehearsed, if there are any.
+    rehearsed: Option<Box<Stages>>,
+    policies: Box<[Policy]>,
+}
+
+#[derive(Default)]
+struct Stages {
+    custom: Layered,
+    deny: Layered,
+    allow: Layered,
+    /// What is refused because nothing allows it. Set when there are ALLOW policies.
+    not_allowed: Option<Denial>,
+}
+
+/// The rules of one action, for HTTP requests and for TCP connections.
+#[derive(Default)]
+struct Layered {
+    http: Stage,
+    tcp: Stage,
+}
+
+impl PolicySet {
+    /// Compiles the policies that bind to a target (see [`select`](crate::attach::select)), and the denial of those that cannot be read.
+    ///
+    /// What is wrong with a policy does not keep the others from being compiled: a policy with an error denies everything.
+    #[must_use]
+    pub fn compile<'a>(
+        policies: &[Arc<AuthorizationPolicy>],
+        broken_policies: impl IntoIterator<Item = &'a BrokenPolicy>,
+        options: &CompileOptions,
+    ) -> (PolicySet, Vec<Problem>) {
+        let trust = TrustDomains::new(&options.trust_domain, &options.aliases);
+        let mut problems = vec![];
+        let mut compiled: Vec<Policy> = policies
+            .iter()
+            .filter_map(|policy| compile(policy, &trust, &mut problems))
+            .collect();
+        compiled.extend(
+            broken_policies
+                .into_iter()
+                .map(|policy| broken(policy.object.clone(), Effect::Deny, false, 0, &policy.reason)),
+        );
+        compiled.sort_by(|a, b| (a.effect, &a.object).cmp(&(b.effect, &b.object)));
+        let (rehearsed, enforced): (Vec<&Policy>, Vec<&Policy>) =
+            compiled.iter().partition(|policy| policy.dry_run);
+        let set = PolicySet {
+            enforced: Stages::new(&enforced),
+            rehearsed: (!rehearsed.is_empty()).then(|| Box::new(Stages::new(&rehearsed))),
+            policies: compiled.into(),
+        };
+        (set, problems)
+    }
+
+    /// Whether there is no policy, so that everything passes and nothing is rehearsed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty()
+    }
+
+    /// Decides on a request. Allocates nothing.
+    #[must_use]
+    pub fn evaluate(&self, request: &Request<'_>) -> Verdict {
+        if self.policies.is_empty() {
+            Verdict::Allow
+        } else {
+            self.enforced.evaluate(request)
+        }
+    }
+
+    /// What the policies with the annotation `istio.io/dry-run: "true"` would have decided, were they the only ones. `None`: there are none.
+    #[must_use]
+    pub fn rehearse(&self, request: &Request<'_>) -> Option<Verdict> {
+        self.rehearsed.as_ref().map(|stages| stages.evaluate(request))
+    }
+
+    /// Every policy and every rule in the order of evaluation, with what each makes of the request.
+    #[must_use]
+    pub fn explain(&self, request: &Request<'_>) -> Vec<Step> {
+        explain(&self.policies, request)
+    }
+}
+
+impl fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.policies.iter().map(|policy| policy.object.to_string()))
+            .finish()
+    }
+}
+
+impl Stages {
+    fn new(policies: &[&Policy]) -> Stages {
+        let of = |effect| policies.iter().filter(move |policy| policy.effect == effect);
+        let broken_allow = of(Effect::Allow).filter(|policy| matches!(policy.body, Body::Broken(_)));
+        let allow = of(Effect::Allow).filter(|policy| matches!(policy.body, Body::Rules(_)));
+        Stages {
+            custom: Layered::new(of(Effect::Custom)),
+            // A broken ALLOW policy denies, like any other.
+            deny: Layered::new(of(Effect::Deny).chain(broken_allow)),
+            not_allowed: of(Effect::Allow).next().map(|_| Denial {
+                policy: None,
+                details: details(None),
+                reason: Reason::NotAllowed,
+            }),
+            allow: Layered::new(allow),
+        }
+    }
+
+    fn evaluate(&self, request: &Request<'_>) -> Verdict {
+        let refusing = self
+            .custom
+            .of(request)
+            .first(request)
+            .or_else(|| self.deny.of(request).first(request));
+        if let Some(rule) = refusing {
+            return Verdict::Deny(Denial {
+                policy: Some(Arc::clone(&rule.name)),
+                details: Arc::clone(&rule.details),
+                reason: rule.reason.clone(),
+            });
+        }
+        match &self.not_allowed {
+            Some(denial) if !self.allow.of(request).any(request) => Verdict::Deny(denial.clone()),
+            _ => Verdict::Allow,
+        }
+    }
+}
+
+impl Layered {
+    fn new<'a>(policies: impl Iterator<Item = &'a &'a Policy>) -> Layered {
+        let (mut http, mut tcp): (Vec<Arc<Rule>>, Vec<Arc<Rule>>) = (vec![], vec![]);
+        for policy in policies {
+            match &policy.body {
+                Body::Rules(rules) => {
+                    http.extend(rules.iter().map(|forms| Arc::clone(&forms.http)));
+                    tcp.extend(rules.iter().filter_map(|forms| forms.tcp.clone()));
+                }
+                Body::Broken(rule) => {
+                    http.push(Arc::clone(rule));
+                    tcp.push(Arc::clone(rule));
+                }
+            }
+        }
+        Layered {
+            http: Stage::new(http),
+            tcp: Stage::new(tcp),
+        }
+    }
+
+    fn of(&self, request: &Request<'_>) -> &Stage {
+        if request.http.is_some() {
+            &self.http
+        } else {
+            &self.tcp
+        }
+    }
+}
