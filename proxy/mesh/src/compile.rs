@@ -1,0 +1,188 @@
+//! From objects to a snapshot.
+
+mod binding;
+mod draft;
+mod entries;
+mod gateways;
+mod pods;
+mod services;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cairn_api::meta::{Key, Kind, ObjectRef};
+use cairn_config::{Objects, Problem, State};
+
+use self::draft::{Draft, Drafts};
+use self::gateways::Candidate;
+pub use self::gateways::GatewayClasses;
+use self::services::ServiceDraft;
+use crate::l4;
+use crate::names::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
+use crate::selector::Labels;
+use crate::service::{Endpoint, Origin};
+use crate::settings::MeshSettings;
+use crate::snapshot::{Parts, Snapshot};
+use crate::workload::{Workload, WorkloadType};
+
+impl Snapshot {
+    /// Compiles the objects of a mesh, and tells what in them is wrong or has no effect. What is wrong never opens a way
+    /// that was meant to be closed.
+    #[must_use]
+    pub fn compile(state: &State) -> (Snapshot, Vec<Problem>) {
+        Snapshot::compile_with(state, &GatewayClasses::default())
+    }
+
+    /// Compiles with other names for the classes of waypoints.
+    #[must_use]
+    pub fn compile_with(state: &State, classes: &GatewayClasses) -> (Snapshot, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let parts = parts(&state.objects, classes, &mut problems);
+        let problems = problems
+            .into_iter()
+            .map(|problem| state.locate(problem))
+            .collect();
+        (Snapshot::assemble(parts), problems)
+    }
+}
+
+fn parts(objects: &Objects, classes: &GatewayClasses, problems: &mut Vec<Problem>) -> Parts {
+    let mesh = MeshSettings::read(objects, problems);
+    let mut drafts = Drafts::new();
+    pods::compile(objects, &mesh, &mut drafts, problems);
+    entries::compile(objects, &mesh, &mut drafts, problems);
+    let mut services = services::compile(objects, &mesh, &mut drafts, problems);
+    let candidates = gateways::compile(objects, &mesh, classes, problems);
+    binding::bind(objects, &candidates, &mut drafts, &mut services, problems);
+    drafts.extend(missing_instances(&mesh, &candidates, &drafts, &services));
+    report_shared_addresses(&drafts, &services, problems);
+
+    let workloads: Vec<Workload> = drafts.into_iter().map(|draft| draft.workload).collect();
+    let l4 = l4::compile(objects, &workloads, &mesh, problems);
+    let workloads: Vec<Arc<Workload>> = workloads.into_iter().map(Arc::new).collect();
+    let services = services.into_iter().map(
+        |ServiceDraft {
+             mut service,
+             endpoints,
+             ..
+         }| {
+            let endpoint = |(number, ports)| {
+                Some(Endpoint {
+                    workload: Arc::clone(workloads.get(number)?),
+                    ports,
+                })
+            };
+            service.endpoints = endpoints.into_iter().filter_map(endpoint).collect();
+            Arc::new(service)
+        },
+    );
+    let services = services.collect();
+    let waypoints = candidates
+        .into_values()
+        .map(|candidate| candidate.waypoint)
+        .collect();
+    Parts {
+        mesh,
+        workloads,
+        services,
+        waypoints,
+        l4,
+    }
+}
+
+/// A workload for every waypoint that no pod is an instance of: whoever sees its address then knows who it is.
+fn missing_instances(
+    mesh: &MeshSettings,
+    candidates: &BTreeMap<Key, Candidate>,
+    drafts: &Drafts,
+    services: &[ServiceDraft],
+) -> Drafts {
+    let mut taken: Vec<IpAddr> = services
+        .iter()
+        .flat_map(|draft| draft.service.vips.iter().copied())
+        .collect();
+    taken.extend(
+        drafts
+            .iter()
+            .flat_map(|draft| draft.workload.addresses.iter().copied()),
+    );
+    let has_instance = |key: &Key| drafts.iter().any(|draft| draft.workload.is_instance_of(key));
+    let missing = candidates
+        .values()
+        .map(|candidate| &candidate.waypoint)
+        .filter(|waypoint| !has_instance(&waypoint.key));
+    let missing = missing.filter_map(|waypoint| {
+        let address = waypoint.address.filter(|address| !taken.contains(address))?;
+        let key = &waypoint.key;
+        let name = if waypoint.legacy.is_some() {
+            format!("{}-waypoint", key.name)
+        } else {
+            key.name.clone()
+        };
+        let labels = Labels::from([
+            (GATEWAY_NAME.to_owned(), key.name.clone()),
+            (GATEWAY_CLASS_NAME.to_owned(), waypoint.class.clone()),
+        ]);
+        let uid = format!("{}/gateway.networking.k8s.io/Gateway/{key}", mesh.cluster_id);
+        let account = waypoint.identity.service_account();
+        let mut draft = Draft::new(
+            mesh,
+            uid,
+            ObjectRef::from_key(Kind::Gateway, key),
+            account,
+            &labels,
+            &name,
+        );
+        draft.workload.addresses = vec![address];
+        draft.workload.workload_type = WorkloadType::Deployment;
+        draft.workload.gateway = Some(key.clone());
+        Some(draft)
+    });
+    missing.collect()
+}
+
+/// Reports addresses that more than one pod, service or waypoint claims. Endpoints may share those of pods.
+fn report_shared_addresses(drafts: &Drafts, services: &[ServiceDraft], problems: &mut Vec<Problem>) {
+    let mut owners: HashMap<IpAddr, &ObjectRef> = HashMap::new();
+    let of_services = services.iter().flat_map(|draft| {
+        let field = if draft.service.origin == Origin::Kubernetes {
+            "spec.clusterIP"
+        } else {
+            "spec.addresses"
+        };
+        draft
+            .service
+            .vips
+            .iter()
+            .map(move |address| (*address, &draft.object, field))
+    });
+    let own_address = |draft: &&Draft| {
+        matches!(draft.object.kind, Kind::Pod | Kind::Gateway) && !draft.workload.host_network
+    };
+    let of_workloads = drafts.iter().filter(own_address).flat_map(|draft| {
+        let field = if draft.object.kind == Kind::Pod {
+            "status.podIP"
+        } else {
+            "status.addresses"
+        };
+        draft
+            .workload
+            .addresses
+            .iter()
+            .map(move |address| (*address, &draft.object, field))
+    });
+    for (address, object, field) in of_services.chain(of_workloads) {
+        // The hosts of one ServiceEntry have its addresses in common.
+        let owner = *owners.entry(address).or_insert(object);
+        if owner != object {
+            let message = format!("{address} belongs to {owner} already");
+            problems.push(Problem::error(
+                object.clone(),
+                field,
+                message,
+                "give each its own address",
+            ));
+        }
+    }
+}

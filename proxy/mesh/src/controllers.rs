@@ -1,0 +1,230 @@
+//! What the controllers of Kubernetes would add to a directory of plain YAML.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use cairn_api::gateway::{Gateway, GatewayAddress};
+use cairn_api::k8s::{Deployment, Namespace, Pod, PodStatus, Service};
+use cairn_api::meta::{Condition, Key, OwnerReference};
+use cairn_config::{Objects, Table};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::names::{DATAPLANE_MODE, REDIRECTION, SIDECAR_STATUS};
+use crate::selector::{Labels, selects};
+
+/// The second byte of the loopback ranges that missing addresses are taken from.
+const SERVICES: u8 = 240;
+const PODS: u8 = 241;
+const GATEWAYS: u8 = 242;
+
+/// Adds what is missing for the objects to be a running mesh on loopback, and leaves alone what is there.
+///
+/// Deployments get their pods; services, pods and gateways get addresses; pods become ready, and captured unless they
+/// or their namespace are labelled `istio.io/dataplane-mode: none`. The same objects always give the same result, and
+/// an address does not depend on what else there is, save for the rare case of two names with one hash.
+#[must_use]
+pub fn complete(objects: &Objects) -> Objects {
+    let mut completed = objects.clone();
+    for (key, deployment) in &objects.deployments {
+        expand(key, deployment, &mut completed.pods);
+    }
+    let mut taken = taken(&completed);
+    for (key, service) in &mut completed.services {
+        complete_service(key, service, &mut taken);
+    }
+    for (key, pod) in &mut completed.pods {
+        complete_pod(key, pod, &objects.namespaces, &mut taken);
+    }
+    for (key, gateway) in &mut completed.gateways {
+        complete_gateway(key, gateway, &mut taken);
+    }
+    completed
+}
+
+/// Pods of the deployment, as many as it asks for. Pods that are there and match its selector count, and become its own
+/// unless someone else's they are.
+fn expand(key: &Key, deployment: &Deployment, pods: &mut Table<Pod>) {
+    let template = &deployment.spec.template;
+    let selector = deployment
+        .spec
+        .selector
+        .as_ref()
+        .map(|selector| &selector.match_labels);
+    let selector: &Labels = selector.unwrap_or(&template.metadata.labels);
+    let owner = OwnerReference {
+        api_version: "apps/v1".to_owned(),
+        kind: "Deployment".to_owned(),
+        name: key.name.clone(),
+        controller: Some(true),
+        ..OwnerReference::default()
+    };
+    let mut present = 0;
+    for (_, pod) in pods.iter_mut().filter(|(own, pod)| {
+        own.namespace == key.namespace && !selector.is_empty() && selects(selector, &pod.metadata.labels)
+    }) {
+        let ours = pod
+            .metadata
+            .owner_references
+            .iter()
+            .all(|other| other.kind == owner.kind && other.name == owner.name);
+        if !ours {
+            continue;
+        }
+        present += 1;
+        if pod.metadata.owner_references.is_empty() {
+            Arc::make_mut(pod).metadata.owner_references.push(owner.clone());
+        }
+    }
+    let wanted = usize::try_from(deployment.spec.replicas.unwrap_or(1)).unwrap_or(0);
+    let names = (0..).map(|number| Key::new(key.namespace.as_str(), format!("{}-{number}", key.name)));
+    let free: Vec<Key> = names
+        .filter(|name| !pods.contains_key(name))
+        .take(wanted.saturating_sub(present))
+        .collect();
+    for name in free {
+        let mut pod = Pod {
+            spec: template.spec.clone(),
+            ..Pod::default()
+        };
+        pod.metadata.name.clone_from(&name.name);
+        pod.metadata.namespace.clone_from(&name.namespace);
+        pod.metadata.labels.clone_from(&template.metadata.labels);
+        pod.metadata
+            .annotations
+            .clone_from(&template.metadata.annotations);
+        pod.metadata.owner_references.push(owner.clone());
+        pods.insert(name, Arc::new(pod));
+    }
+}
+
+fn complete_service(key: &Key, service: &mut Arc<Service>, taken: &mut HashSet<IpAddr>) {
+    let spec = &service.spec;
+    if spec.type_ == "ExternalName" || !spec.cluster_ip.is_empty() || !spec.cluster_ips.is_empty() {
+        return;
+    }
+    let address = allocate(SERVICES, key, taken).to_string();
+    let spec = &mut Arc::make_mut(service).spec;
+    spec.cluster_ip.clone_from(&address);
+    spec.cluster_ips.push(address);
+}
+
+fn complete_pod(key: &Key, pod: &mut Arc<Pod>, namespaces: &Table<Namespace>, taken: &mut HashSet<IpAddr>) {
+    let namespace = namespaces.get(&Key::new("", key.namespace.as_str()));
+    let captured = is_captured(pod, namespace.map(|namespace| &namespace.metadata.labels));
+    let pod = Arc::make_mut(pod);
+    let status = pod.status.get_or_insert_with(PodStatus::default);
+    let ended = matches!(status.phase.as_str(), "Failed" | "Succeeded");
+    if !ended && status.pod_ip.is_empty() && status.pod_ips.is_empty() {
+        status.pod_ip = allocate(PODS, key, taken).to_string();
+    }
+    if !ended && status.conditions.is_empty() {
+        let ready = Condition {
+            type_: "Ready".to_owned(),
+            status: "True".to_owned(),
+            ..Condition::default()
+        };
+        status.conditions.push(ready);
+    }
+    if status.phase.is_empty() {
+        "Running".clone_into(&mut status.phase);
+    }
+    if captured {
+        let annotation = pod.metadata.annotations.entry(REDIRECTION.to_owned());
+        annotation.or_insert_with(|| "enabled".to_owned());
+    }
+}
+
+/// The node agent's own rule, for a mesh that every namespace is in unless it says otherwise.
+fn is_captured(pod: &Pod, namespace: Option<&Labels>) -> bool {
+    if pod.spec.host_network || pod.metadata.annotations.contains_key(SIDECAR_STATUS) {
+        return false;
+    }
+    let own = pod.metadata.labels.get(DATAPLANE_MODE).map(String::as_str);
+    let inherited = namespace
+        .and_then(|labels| labels.get(DATAPLANE_MODE))
+        .map(String::as_str);
+    match own {
+        Some("ambient") => true,
+        Some("none") => false,
+        _ => inherited != Some("none"),
+    }
+}
+
+fn complete_gateway(key: &Key, gateway: &mut Arc<Gateway>, taken: &mut HashSet<IpAddr>) {
+    if gateway
+        .status
+        .as_ref()
+        .is_some_and(|status| !status.addresses.is_empty())
+    {
+        return;
+    }
+    let asked = gateway
+        .spec
+        .addresses
+        .iter()
+        .filter(|address| !address.value.is_empty());
+    let mut addresses: Vec<GatewayAddress> = asked.cloned().collect();
+    if addresses.is_empty() {
+        let value = allocate(GATEWAYS, key, taken).to_string();
+        addresses.push(GatewayAddress {
+            type_: Some("IPAddress".to_owned()),
+            value,
+        });
+    }
+    Arc::make_mut(gateway).status.get_or_insert_default().addresses = addresses;
+}
+
+/// Every address that some object has.
+fn taken(objects: &Objects) -> HashSet<IpAddr> {
+    let services = objects.services.values().flat_map(|service| {
+        let spec = &service.spec;
+        spec.cluster_ips.iter().chain(std::iter::once(&spec.cluster_ip))
+    });
+    let statuses = objects.pods.values().filter_map(|pod| pod.status.as_ref());
+    let pods = statuses.flat_map(|status| {
+        status
+            .pod_ips
+            .iter()
+            .map(|ip| &ip.ip)
+            .chain(std::iter::once(&status.pod_ip))
+    });
+    let gateways = objects.gateways.values().flat_map(|gateway| {
+        let given = gateway.status.iter().flat_map(|status| &status.addresses);
+        given.chain(&gateway.spec.addresses).map(|address| &address.value)
+    });
+    let entries = objects.service_entries.values().flat_map(|entry| {
+        entry
+            .spec
+            .addresses
+            .iter()
+            .chain(entry.spec.endpoints.iter().map(|endpoint| &endpoint.address))
+    });
+    let workloads = objects.workload_entries.values().map(|entry| &entry.spec.address);
+    let slices = objects
+        .endpoint_slices
+        .values()
+        .flat_map(|slice| slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses));
+    let texts = services
+        .chain(pods)
+        .chain(gateways)
+        .chain(entries)
+        .chain(workloads)
+        .chain(slices);
+    texts.filter_map(|text| text.parse().ok()).collect()
+}
+
+/// The address of `127.<range>.0.0/16` that the name's hash points to, or the next that is free.
+fn allocate(range: u8, key: &Key, taken: &mut HashSet<IpAddr>) -> IpAddr {
+    /// Without the first and the last address, which would look like a network and a broadcast address.
+    const USABLE: u64 = 65_534;
+    let start = xxh3_64(key.to_string().as_bytes()) % USABLE;
+    let address = |step: u64| {
+        let [.., high, low] = (1 + (start + step) % USABLE).to_be_bytes();
+        IpAddr::from(Ipv4Addr::new(127, range, high, low))
+    };
+    let free = (0..USABLE).map(address).find(|address| !taken.contains(address));
+    let address = free.unwrap_or_else(|| address(0));
+    taken.insert(address);
+    address
+}

@@ -1,0 +1,220 @@
+//! The compiled mesh, as one immutable value.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cairn_api::meta::Key;
+use cairn_identity::SpiffeId;
+use ipnet::IpNet;
+
+use crate::l4::Policies;
+use crate::service::{Origin, Service};
+use crate::settings::MeshSettings;
+use crate::waypoint::Waypoint;
+use crate::workload::{Tunnel, Workload};
+
+/// Everything that a proxy of the mesh has to know, compiled and indexed; it never changes.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The settings of the whole mesh.
+    pub mesh: MeshSettings,
+    workloads: BTreeMap<Arc<str>, Arc<Workload>>,
+    workloads_by_ip: HashMap<IpAddr, Arc<Workload>>,
+    services: Vec<Arc<Service>>,
+    services_by_vip: HashMap<IpAddr, Arc<Service>>,
+    /// The longest prefix first.
+    services_by_range: Vec<(IpNet, Arc<Service>)>,
+    services_by_host: HashMap<Arc<str>, Arc<Service>>,
+    services_by_workload: HashMap<Arc<str>, Vec<Arc<Service>>>,
+    services_by_waypoint: HashMap<Key, Vec<Arc<Service>>>,
+    waypoints: BTreeMap<Key, Arc<Waypoint>>,
+    l4: Policies,
+}
+
+/// What a [`Snapshot`] is put together from, whoever compiled it.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// The settings of the whole mesh.
+    pub mesh: MeshSettings,
+    /// The workloads. Of two that claim one address, a captured Pod is preferred, then any Pod, then anything captured,
+    /// then the earlier one.
+    pub workloads: Vec<Arc<Workload>>,
+    /// The services. Of two that claim one address or host name the earlier one gets it, except that a Kubernetes
+    /// Service precedes any ServiceEntry.
+    pub services: Vec<Arc<Service>>,
+    /// The waypoints.
+    pub waypoints: Vec<Waypoint>,
+    /// The policies, resolved for these workloads.
+    pub l4: Policies,
+}
+
+impl Snapshot {
+    /// Indexes compiled parts.
+    #[must_use]
+    pub fn assemble(parts: Parts) -> Snapshot {
+        let mut snapshot = Snapshot {
+            mesh: parts.mesh,
+            l4: parts.l4,
+            ..Snapshot::default()
+        };
+        snapshot.waypoints = parts
+            .waypoints
+            .into_iter()
+            .map(|w| (w.key.clone(), Arc::new(w)))
+            .collect();
+        snapshot.index_workloads(parts.workloads);
+        snapshot.index_services(parts.services);
+        snapshot
+    }
+
+    /// The workload that answers on this address. Workloads that share their node's address are not found by it.
+    #[must_use]
+    pub fn workload_by_ip(&self, ip: IpAddr) -> Option<&Arc<Workload>> {
+        self.workloads_by_ip.get(&ip.to_canonical())
+    }
+
+    /// The workload of this uid.
+    #[must_use]
+    pub fn workload(&self, uid: &str) -> Option<&Arc<Workload>> {
+        self.workloads.get(uid)
+    }
+
+    /// Every workload, by uid.
+    pub fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.workloads.values()
+    }
+
+    /// The service of this virtual address: an exact one, else the longest range that holds it.
+    #[must_use]
+    pub fn service_by_vip(&self, ip: IpAddr) -> Option<&Arc<Service>> {
+        let ip = ip.to_canonical();
+        self.services_by_vip.get(&ip).or_else(|| {
+            self.services_by_range
+                .iter()
+                .find(|(range, _)| range.contains(&ip))
+                .map(|(_, service)| service)
+        })
+    }
+
+    /// The service of this fully qualified host name.
+    #[must_use]
+    pub fn service_by_host(&self, host: &str) -> Option<&Arc<Service>> {
+        self.services_by_host.get(host)
+    }
+
+    /// Every service, by namespace and name.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.iter()
+    }
+
+    /// The services that have this workload among their endpoints.
+    pub fn services_of_workload(&self, workload: &Workload) -> impl Iterator<Item = &Arc<Service>> {
+        self.services_by_workload.get(&workload.uid).into_iter().flatten()
+    }
+
+    /// The services that a waypoint takes traffic for: those bound to it, and for one of the 2022 form also every
+    /// service without a waypoint of its own, for the calls of the workloads in its scope
+    /// (see [`Snapshot::may_use`]).
+    pub fn services_of_waypoint(&self, key: &Key) -> impl Iterator<Item = &Arc<Service>> {
+        let outbound = self
+            .waypoints
+            .get(key)
+            .is_some_and(|waypoint| waypoint.legacy.is_some());
+        let bound = self.services_by_waypoint.get(key).into_iter().flatten();
+        bound.chain(
+            self.services
+                .iter()
+                .filter(move |service| outbound && service.waypoint.is_none()),
+        )
+    }
+
+    /// Whether `peer` may reach `service` through `waypoint`: anyone may when the service is bound to it, and those in
+    /// its scope when the service has no waypoint and the Gateway is of the 2022 form.
+    ///
+    /// A waypoint has to ask, or it would lend its own identity to callers that it does not serve.
+    #[must_use]
+    pub fn may_use(&self, waypoint: &Waypoint, service: &Service, peer: &SpiffeId) -> bool {
+        match &service.waypoint {
+            Some(key) => *key == waypoint.key,
+            None => waypoint.legacy.as_ref().is_some_and(|scope| scope.includes(peer)),
+        }
+    }
+
+    /// The waypoint of this Gateway.
+    #[must_use]
+    pub fn waypoint(&self, key: &Key) -> Option<&Arc<Waypoint>> {
+        self.waypoints.get(key)
+    }
+
+    /// Every waypoint, by namespace and name.
+    pub fn waypoints(&self) -> impl Iterator<Item = &Arc<Waypoint>> {
+        self.waypoints.values()
+    }
+
+    /// The L4 policies.
+    #[must_use]
+    pub fn l4(&self) -> &Policies {
+        &self.l4
+    }
+
+    fn index_workloads(&mut self, workloads: Vec<Arc<Workload>>) {
+        for workload in workloads {
+            if !workload.host_network {
+                for address in &workload.addresses {
+                    let slot = self.workloads_by_ip.entry(address.to_canonical());
+                    let kept = slot.or_insert_with(|| Arc::clone(&workload));
+                    if rank(&workload) > rank(kept) {
+                        *kept = Arc::clone(&workload);
+                    }
+                }
+            }
+            self.workloads
+                .entry(Arc::clone(&workload.uid))
+                .or_insert(workload);
+        }
+    }
+
+    fn index_services(&mut self, mut services: Vec<Arc<Service>>) {
+        services.sort_by_key(|service| service.origin == Origin::ServiceEntry);
+        for service in &services {
+            for vip in &service.vips {
+                self.services_by_vip
+                    .entry(vip.to_canonical())
+                    .or_insert_with(|| Arc::clone(service));
+            }
+            for range in &service.cidr_vips {
+                self.services_by_range.push((*range, Arc::clone(service)));
+            }
+            self.services_by_host
+                .entry(Arc::clone(&service.hostname))
+                .or_insert_with(|| Arc::clone(service));
+            for endpoint in &service.endpoints {
+                let of_workload = self
+                    .services_by_workload
+                    .entry(Arc::clone(&endpoint.workload.uid))
+                    .or_default();
+                of_workload.push(Arc::clone(service));
+            }
+            if let Some(key) = &service.waypoint {
+                self.services_by_waypoint
+                    .entry(key.clone())
+                    .or_default()
+                    .push(Arc::clone(service));
+            }
+        }
+        self.services_by_range
+            .sort_by_key(|(range, _)| std::cmp::Reverse(range.prefix_len()));
+        services
+            .sort_by(|a, b| (&a.namespace, &a.name, &a.hostname).cmp(&(&b.namespace, &b.name, &b.hostname)));
+        self.services = services;
+    }
+}
+
+/// Who gets an address that several workloads claim: the greatest.
+fn rank(workload: &Workload) -> (bool, bool) {
+    (
+        workload.uid.contains("//Pod/"),
+        workload.protocol == Tunnel::Hbone,
+    )
+}
