@@ -1,1 +1,79 @@
-//! Placeholder.
+#![forbid(unsafe_code)]
+//! Routes: VirtualServices compiled to one table per service and port, and the search in it.
+//!
+//! [`compile()`] makes a [`RouteTable`] of the VirtualServices that apply to a service; [`RouteTable::find`] gives the [`Route`] of a
+//! request, at a cost that does not grow with the number of routes. What a route asks for is compiled too, so that
+//! answering a request is looking up and copying: [`WeightedDestinations::pick`], [`rewrite::apply`], [`redirect::location`],
+//! [`HeaderOperations`], [`Fault::decide`]. [`DestinationRules`] hold the subsets that destinations name. Everything here is
+//! a pure function of its arguments; random numbers and time come from the caller.
+//!
+//! Depends on the forms of `cairn-api`, and on `cairn-config` for the problems that it reports.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use cairn_route::{Action, Inputs, RequestHead, compile};
+//!
+//! let virtual_service = serde_json::from_str(r#"{
+//!     "metadata": {"name": "reviews", "namespace": "bookinfo"},
+//!     "spec": {"hosts": ["reviews"], "http": [
+//!         {"match": [{"uri": {"prefix": "/api"}}], "route": [{"destination": {"host": "reviews", "subset": "v2"}}]},
+//!         {"directResponse": {"status": 410}}
+//!     ]}
+//! }"#)?;
+//! let (table, problems) = compile(&Inputs {
+//!     service_host: "reviews.bookinfo.svc.cluster.local",
+//!     service_namespace: "bookinfo",
+//!     waypoint_namespace: "bookinfo",
+//!     port: 9080,
+//!     virtual_services: &[Arc::new(virtual_service)],
+//!     ..Inputs::default()
+//! });
+//! assert!(problems.is_empty());
+//!
+//! let table = table.expect("there is a route");
+//! let headers = http::HeaderMap::new();
+//! let head = RequestHead {
+//!     method: "GET",
+//!     path: "/api/books",
+//!     query: None,
+//!     authority: "reviews:9080",
+//!     scheme: "http",
+//!     headers: &headers,
+//!     source: None,
+//! };
+//! let route = table.find(&head).expect("it matches");
+//! let Action::Forward(destinations) = &route.action else { panic!("it leads to a service") };
+//! assert_eq!(destinations.pick(0).subset.as_deref(), Some("v2"));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod compile;
+mod fault;
+mod head;
+mod headers;
+mod host;
+mod last_good;
+mod matcher;
+mod pattern;
+pub mod redirect;
+pub mod rewrite;
+mod route;
+mod rules;
+mod table;
+mod template;
+mod text;
+
+pub use compile::{Inputs, KnownService, KnownServices, VirtualServices, check, compile};
+pub use fault::{Abort, AbortStatus, Delay, Fault, Percentage};
+pub use head::{RequestHead, SourceWorkload};
+pub use headers::HeaderOperations;
+pub use last_good::LastGood;
+pub use matcher::{HeaderField, HeaderMatch, Matcher, PathMatch, QueryMatch, SourceMatch};
+pub use pattern::{Pattern, PatternError};
+pub use redirect::{Redirect, RedirectPort};
+pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
+pub use route::{Action, Destination, DirectResponse, Route, WeightedDestinations};
+pub use rules::{DestinationRules, HostPolicy, LoadBalancing, Subset};
+pub use table::RouteTable;
+pub use template::{Facts, TemplateError};
+pub use text::TextMatch;
