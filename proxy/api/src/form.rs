@@ -1,8 +1,17 @@
 //! How a form type meets serde: the attributes that every struct and enumeration of this crate shares.
 
-use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::marker::PhantomData;
 
-/// Declares form structs: camelCase on the wire, every field optional, `null` read as absent, defaults not written.
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+/// Declares form structs: camelCase on the wire, every field optional, `null` read as absent, defaults not
+/// written.
+///
+/// Only a mapping is read as a form. serde's derived code would also take a list for a struct, and some YAML
+/// readers take `null`: `source: []` or a dangling `-` among the rules of a policy would then become an empty
+/// form, which matches everything.
 macro_rules! form {
     ($(
         $(#[$outer:meta])*
@@ -11,16 +20,30 @@ macro_rules! form {
         }
     )+) => {$(
         $(#[$outer])*
-        #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
-        #[serde(default, rename_all = "camelCase")]
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
         pub struct $name {$(
             $(#[$inner])*
-            #[serde(
-                deserialize_with = "crate::form::null_is_absent",
-                skip_serializing_if = "crate::form::is_default"
-            )]
+            #[serde(skip_serializing_if = "crate::form::is_default")]
             pub $field: $type,
         )*}
+
+        const _: () = {
+            #[derive(Default, serde::Deserialize)]
+            #[serde(default, rename_all = "camelCase")]
+            struct Fields {$(
+                $(#[$inner])*
+                #[serde(deserialize_with = "crate::form::null_is_absent")]
+                $field: $type,
+            )*}
+
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let Fields { $($field),* } = crate::form::from_mapping(deserializer, stringify!($name))?;
+                    Ok(Self { $($field),* })
+                }
+            }
+        };
     )+};
 }
 
@@ -34,9 +57,8 @@ macro_rules! choice {
         }
     )+) => {$(
         $(#[$outer])*
-        #[derive(
-            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize,
-        )]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(serde::Deserialize, serde::Serialize)]
         pub enum $name {
             $(#[$first_doc])* #[default] #[serde(rename = $first_wire)] $first,
             $( $(#[$doc])* #[serde(rename = $wire)] $variant, )*
@@ -72,3 +94,35 @@ where
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+/// Reads the fields of a form from a mapping, and from nothing else.
+pub(crate) fn from_mapping<'de, D, T>(deserializer: D, form: &'static str) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_any(Mapping {
+        form,
+        fields: PhantomData,
+    })
+}
+
+struct Mapping<T> {
+    form: &'static str,
+    fields: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Mapping<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "struct {}", self.form)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests;

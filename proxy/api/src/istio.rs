@@ -21,18 +21,27 @@ pub use authorization_policy::{
     Rule, Source, To,
 };
 pub use destination_rule::{DestinationRule, DestinationRuleSpec, Subset};
-pub use extension_provider::{ExtAuthzGrpc, ExtAuthzHttp, ExtAuthzRequestBody, MeshExtensionProvider};
+pub use extension_provider::{
+    ExtAuthzGrpc, ExtAuthzHttp, ExtAuthzRequestBody, FileAccessLogProvider, GrpcAccessLogProvider, LogFormat,
+    MeshExtensionProvider, OpenTelemetryLogProvider, OpenTelemetryProvider, PrometheusProvider, ProviderGrpc,
+    ProviderHeader, ProviderHttp, ResourceDetector, ResourceDetectors, TraceContextOption, ZipkinProvider,
+};
 pub use load_balancer::{
     BackendUtilization, ConsistentHashLb, CookieAttribute, Failover, HttpCookie, LoadBalancerSettings,
     LocalityDistribute, LocalityLoadBalancerSetting, Maglev, RingHash, SimpleLb, Warmup,
     ZoneAwareLoadBalancerSetting,
 };
 pub use mesh_config::{
-    AccessLogEncoding, MeshConfig, OutboundTrafficMode, OutboundTrafficPolicy, PathNormalization,
-    ProxyPathNormalization,
+    AccessLogEncoding, CertificateData, DefaultProviders, MeshConfig, OutboundTrafficMode,
+    OutboundTrafficPolicy, PathNormalization, ProxyPathNormalization, ServiceScope, ServiceScopeConfig,
+    TlsConfig, TlsProtocol,
 };
 pub use peer_authentication::{MtlsMode, MutualTls, PeerAuthentication, PeerAuthenticationSpec};
-pub use proxy_config::ProxyConfig;
+pub use proxy_config::{
+    ClientCertDetails, ForwardClientCertDetails, HeaderOptIn, HeaderSwitch, MetadataExchangeHeaders,
+    MetadataExchangeMode, ProxyConfig, ProxyHeaders, ProxyTracing, ServerHeader, Topology,
+    TopologyProxyProtocol, TracingServiceName, ZipkinAddress,
+};
 pub use request_authentication::{
     ClaimToHeader, JwtHeader, JwtPresence, JwtRule, RequestAuthentication, RequestAuthenticationSpec,
 };
@@ -63,3 +72,6 @@ pub use wasm_plugin::{
     EnvValueSource, EnvVar, FailStrategy, PluginPhase, PluginType, PullPolicy, TrafficSelector, VmConfig,
     WasmPlugin, WasmPluginSpec,
 };
+
+#[cfg(test)]
+mod tests;

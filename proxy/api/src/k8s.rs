@@ -5,7 +5,7 @@ mod service;
 
 pub use pod::{
     Container, ContainerPort, Deployment, DeploymentSpec, EnvVar, HostIp, LabelSelector,
-    LabelSelectorRequirement, Pod, PodIp, PodSpec, PodStatus, PodTemplate, Probe,
+    LabelSelectorRequirement, Pod, PodIp, PodSpec, PodStatus, PodTemplate,
 };
 pub use service::{
     ClientIpConfig, Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice,
@@ -20,22 +20,12 @@ use crate::meta::{Object, ObjectMeta};
 /// A namespace. Only its metadata is read.
 pub type Namespace = Object<Unread>;
 
-/// A node. Its metadata is read (labels give the locality), and its pod ranges.
-pub type Node = Object<NodeSpec>;
+/// A node. Only its metadata is read; labels give the locality.
+pub type Node = Object<Unread>;
 
 form! {
     /// A desired state of which nothing is read.
     pub struct Unread {}
-
-    /// The desired state of a [`Node`].
-    pub struct NodeSpec {
-        /// Address range of the node's pods.
-        #[serde(rename = "podCIDR")]
-        pub pod_cidr: String,
-        /// Address ranges of the node's pods, one per family.
-        #[serde(rename = "podCIDRs")]
-        pub pod_cidrs: Vec<String>,
-    }
 
     /// What pods run as.
     pub struct ServiceAccount {

@@ -1,14 +1,15 @@
 #![forbid(unsafe_code)]
 //! The resources of the mesh, as users write them.
 //!
-//! Istio's resources, the Gateway API and the Kubernetes objects that a mesh reads, as plain serde types. A type here has the
-//! shape of its document: it keeps what was written and judges nothing. Meaning, defaults and merging belong to
-//! the crates that compile these forms. The crate depends on serde alone.
+//! Istio's resources, the Gateway API and the Kubernetes objects that a mesh reads, as plain serde types. A
+//! type here has the shape of its document: it keeps what was written and judges nothing. Meaning, defaults
+//! and merging belong to the crates that compile these forms. The crate depends on serde and serde_json alone.
 //!
-//! Naming follows one pattern everywhere: fields are the snake_case of the resource's own camelCase names; a keyword gets
-//! an underscore (`type_`), except `match`, which is `matches`. Lists and maps are empty when absent, text is `""`, messages,
-//! numbers and enumerations are `Option`. `null` means absent, as the Kubernetes API server treats it. Unknown fields are skipped;
-//! whoever reads a document decides what to say about them.
+//! Naming follows one pattern everywhere: fields are the snake_case of the resource's own camelCase names; a
+//! keyword gets an underscore (`type_`), except `match`, which is `matches`. Lists and maps are empty when
+//! absent, text is `""`, messages, numbers and enumerations are `Option`. `null` means absent, as the
+//! Kubernetes API server treats it. Unknown fields are skipped; whoever reads a document decides what to say
+//! about them.
 //!
 //! ```
 //! use cairn_api::istio::VirtualService;
@@ -36,3 +37,6 @@ pub mod istio;
 pub mod k8s;
 pub mod meta;
 pub mod value;
+
+#[cfg(test)]
+mod tests;

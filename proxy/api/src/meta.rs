@@ -7,3 +7,6 @@ mod reference;
 pub use kind::{Kind, KindError};
 pub use object::{Condition, IgnoredStatus, Object, ObjectMeta, OwnerReference};
 pub use reference::{Key, ObjectRef};
+
+#[cfg(test)]
+mod tests;

@@ -7,3 +7,6 @@ mod int_or_string;
 pub(crate) use any::skip_any;
 pub use duration::{Duration, DurationError};
 pub use int_or_string::IntOrString;
+
+#[cfg(test)]
+mod tests;

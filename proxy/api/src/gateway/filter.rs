@@ -1,4 +1,4 @@
-use super::{BackendObjectReference, LocalObjectReference};
+use super::reference::{BackendObjectReference, LocalObjectReference};
 
 form! {
     /// A step in the processing of HTTP requests: the type, and the one field that goes with it.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{LocalObjectReference, ParametersReference, SecretObjectReference};
+use super::reference::{LocalObjectReference, ParametersReference, SecretObjectReference};
 use crate::k8s::LabelSelector;
 use crate::meta::{Condition, Object};
 

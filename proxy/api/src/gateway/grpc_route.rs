@@ -1,4 +1,6 @@
-use super::{GrpcRouteFilter, HttpValueMatch, ParentReference, ValueMatchType};
+use super::filter::GrpcRouteFilter;
+use super::http_route::{HttpValueMatch, ValueMatchType};
+use super::reference::ParentReference;
 use crate::meta::Object;
 
 /// Routes of gRPC.

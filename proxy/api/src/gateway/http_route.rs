@@ -1,4 +1,5 @@
-use super::{HttpRouteFilter, ParentReference};
+use super::filter::HttpRouteFilter;
+use super::reference::ParentReference;
 use crate::meta::Object;
 use crate::value::Duration;
 

@@ -1,4 +1,4 @@
-use super::{PolicyTargetReference, WorkloadSelector};
+use super::selector::{PolicyTargetReference, WorkloadSelector};
 use crate::meta::Object;
 
 /// Who may do what to the workloads that it selects.
@@ -43,8 +43,8 @@ form! {
         pub operation: Option<Operation>,
     }
 
-    /// Where a request comes from. Every list that is present must match; within a list one value suffices, and in the lists of exclusions
-    /// none may match.
+    /// Where a request comes from. Every list that is present must match; within a list one value suffices,
+    /// and in the lists of exclusions none may match.
     pub struct Source {
         /// Peer identities, `cluster.local/ns/default/sa/curl`.
         pub principals: Vec<String>,

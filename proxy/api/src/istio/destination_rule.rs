@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::{TrafficPolicy, WorkloadSelector};
+use super::selector::WorkloadSelector;
+use super::traffic_policy::TrafficPolicy;
 use crate::meta::Object;
 
 /// How to talk to a host, and the subsets that it falls into.

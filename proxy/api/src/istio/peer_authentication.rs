@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::WorkloadSelector;
+use super::selector::WorkloadSelector;
 use crate::meta::Object;
 
 /// Whether peers must use mutual TLS.

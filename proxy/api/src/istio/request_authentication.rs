@@ -1,4 +1,4 @@
-use super::{PolicyTargetReference, WorkloadSelector};
+use super::selector::{PolicyTargetReference, WorkloadSelector};
 use crate::meta::Object;
 use crate::value::Duration;
 
@@ -29,7 +29,8 @@ form! {
         pub jwks_uri: String,
         /// The key set itself.
         pub jwks: String,
-        /// Headers that may hold the token. With no place given at all: `Authorization: Bearer` and `access_token`.
+        /// Headers that may hold the token. With no place given at all: `Authorization: Bearer` and
+        /// `access_token`.
         pub from_headers: Vec<JwtHeader>,
         /// Query parameters that may hold the token.
         pub from_params: Vec<String>,

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{PolicyTargetReference, WorkloadSelector};
+use super::selector::{PolicyTargetReference, WorkloadSelector};
 use crate::meta::Object;
 use crate::value::Duration;
 

@@ -1,4 +1,5 @@
-use super::{LoadBalancerSettings, PortSelector};
+use super::load_balancer::LoadBalancerSettings;
+use super::selector::PortSelector;
 use crate::value::Duration;
 
 form! {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::{HttpMatchRequest, L4MatchAttributes, PortSelector, StringMatch, TlsMatchAttributes};
+use super::selector::PortSelector;
+use super::virtual_service_match::{HttpMatchRequest, L4MatchAttributes, StringMatch, TlsMatchAttributes};
 use crate::meta::Object;
 use crate::value::Duration;
 

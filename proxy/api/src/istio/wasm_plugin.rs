@@ -1,4 +1,4 @@
-use super::{PolicyTargetReference, PortSelector, WorkloadMode, WorkloadSelector};
+use super::selector::{PolicyTargetReference, PortSelector, WorkloadMode, WorkloadSelector};
 use crate::meta::Object;
 
 /// A WebAssembly filter.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::meta::{Condition, IgnoredStatus, Object, ObjectMeta};
+use crate::meta::{Condition, Object, ObjectMeta};
 
 /// A running workload.
 pub type Pod = Object<PodSpec, PodStatus>;
@@ -27,8 +27,6 @@ form! {
         pub init_containers: Vec<Container>,
         /// Labels of the nodes that the pod may run on.
         pub node_selector: BTreeMap<String, String>,
-        /// Whether something outside says that the pod is ready.
-        pub readiness_gates: Vec<IgnoredStatus>,
     }
 
     /// A container.
@@ -47,8 +45,6 @@ form! {
         pub env: Vec<EnvVar>,
         /// `Always` on an init container makes it a sidecar.
         pub restart_policy: String,
-        /// How the kubelet asks whether the container is ready.
-        pub readiness_probe: Option<Probe>,
     }
 
     /// A port that a container says it listens on.
@@ -68,9 +64,6 @@ form! {
         /// Value; empty when it comes from elsewhere.
         pub value: String,
     }
-
-    /// A probe. That there is one is all that is read.
-    pub struct Probe {}
 
     /// The observed state of a [`Pod`].
     pub struct PodStatus {

@@ -140,8 +140,9 @@ pub enum KindError {
 impl Kind {
     /// The kind that a document declares.
     ///
-    /// Kinds of a foreign group are unknown even when they share a name with one of ours. An `apiVersion` without a group is taken for a slip
-    /// when the kind is not of the core group: ignoring a policy because of it would be worse than an error.
+    /// Kinds of a foreign group are unknown even when they share a name with one of ours. An `apiVersion`
+    /// without a group is taken for a slip when the kind is not of the core group: ignoring a policy because
+    /// of it would be worse than an error.
     ///
     /// # Errors
     ///

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Key;
+use super::reference::Key;
+use crate::form::from_mapping;
 
 form! {
     /// The metadata of an object, as far as a mesh reads it.
@@ -85,12 +86,9 @@ impl ObjectMeta {
 
 /// An object with a desired state (`spec`) and, for kinds whose status is read, an observed one.
 ///
-/// `apiVersion` and `kind` have done their work once the type is chosen (see [`Kind::resolve`](super::Kind::resolve)) and are not kept.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(
-    from = "Document<S, T>",
-    bound(deserialize = "S: Deserialize<'de> + Default, T: Deserialize<'de>")
-)]
+/// `apiVersion` and `kind` have done their work once the type is chosen (see
+/// [`Kind::resolve`](super::Kind::resolve)) and are not kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Object<S, T = IgnoredStatus> {
     /// Name, namespace, labels, annotations.
     pub metadata: ObjectMeta,
@@ -101,9 +99,24 @@ pub struct Object<S, T = IgnoredStatus> {
     pub status: Option<T>,
 }
 
+impl<'de, S, T> Deserialize<'de> for Object<S, T>
+where
+    S: Deserialize<'de> + Default,
+    T: Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let document: Document<S, T> = from_mapping(deserializer, "Object")?;
+        Ok(Self {
+            metadata: document.metadata,
+            spec: document.spec,
+            status: document.status,
+        })
+    }
+}
+
 /// The shape on the wire. Names the fields that are read and dropped, so that they do not count as unknown.
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "S: Deserialize<'de> + Default, T: Deserialize<'de>"))]
+#[serde(bound = "S: Deserialize<'de> + Default, T: Deserialize<'de>")]
 struct Document<S, T> {
     #[serde(rename = "apiVersion", default)]
     _api_version: IgnoredStatus,
@@ -115,16 +128,6 @@ struct Document<S, T> {
     spec: S,
     #[serde(default = "Option::default")]
     status: Option<T>,
-}
-
-impl<S, T> From<Document<S, T>> for Object<S, T> {
-    fn from(document: Document<S, T>) -> Self {
-        Self {
-            metadata: document.metadata,
-            spec: document.spec,
-            status: document.status,
-        }
-    }
 }
 
 /// A part of a document that is accepted whatever it holds, and not kept.

@@ -1,8 +1,9 @@
 use std::fmt;
 
-use super::Kind;
+use super::kind::Kind;
 
-/// Namespace and name: what identifies an object among those of its kind. Cluster-scoped objects have no namespace.
+/// Namespace and name: what identifies an object among those of its kind. Cluster-scoped objects have no
+/// namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Namespace, empty for cluster-scoped kinds.
@@ -30,7 +31,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// Kind, namespace and name: what identifies an object among all. Displays as `VirtualService default/reviews`.
+/// Kind, namespace and name: what identifies an object among all. Displays as `VirtualService
+/// default/reviews`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
     /// Kind.

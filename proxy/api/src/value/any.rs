@@ -4,8 +4,8 @@ use serde::de::{Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAcce
 
 /// Reads past a value of any shape.
 ///
-/// Unlike `serde::de::IgnoredAny` it does so by visiting: a reader that reports ignored values (`serde_ignored`) must not report what
-/// is skipped on purpose.
+/// Unlike `serde::de::IgnoredAny` it does so by visiting: a reader that reports ignored values
+/// (`serde_ignored`) must not report what is skipped on purpose.
 pub(crate) fn skip_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     deserializer.deserialize_any(Skip).map(drop)
 }

@@ -7,9 +7,10 @@ use serde::{Serialize, Serializer};
 
 /// A span of time as resources write it.
 ///
-/// Reads the three notations in use: protobuf JSON (`1.5s`), Go (`1h2m3.5s`, `250ms`, `0`) and the Gateway API's (GEP-2257, `1h30m`),
-/// which is a subset of Go's. Negative spans are errors, and so are spans beyond Go's limit of about 292 years, which keeps arithmetic
-/// with instants from overflowing. Written as protobuf JSON.
+/// Reads the three notations in use: protobuf JSON (`1.5s`), Go (`1h2m3.5s`, `250ms`, `0`) and the Gateway
+/// API's (GEP-2257, `1h30m`), which is a subset of Go's. Negative spans are errors, and so are spans beyond
+/// Go's limit of about 292 years, which keeps arithmetic with instants from overflowing. Written as protobuf
+/// JSON.
 ///
 /// ```
 /// use cairn_api::value::Duration;
@@ -112,14 +113,13 @@ impl<'de> Deserialize<'de> for Duration {
 impl fmt::Display for DurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "an empty duration",
-            Self::Negative => "a negative duration",
-            Self::MissingUnit => "a duration without a unit",
-            Self::UnknownUnit => "a duration with an unknown unit",
-            Self::InvalidNumber => "a duration with an invalid number",
-            Self::TooLong => "a duration longer than 292 years",
-        })?;
-        f.write_str(" (write it like 1.5s, 250ms or 1h30m)")
+            Self::Empty => "it is empty",
+            Self::Negative => "it is negative",
+            Self::MissingUnit => "a number has no unit",
+            Self::UnknownUnit => "a unit is none of h, m, s, ms, us, ns",
+            Self::InvalidNumber => "a number was expected",
+            Self::TooLong => "it exceeds 292 years",
+        })
     }
 }
 
@@ -135,8 +135,11 @@ impl Visitor<'_> for DurationVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
-        text.parse()
-            .map_err(|error| E::custom(format_args!("`{text}`: {error}")))
+        text.parse().map_err(|error| {
+            E::custom(format_args!(
+                "invalid duration `{text}`: {error} (write it like 1.5s, 250ms or 1h30m)"
+            ))
+        })
     }
 }
 
@@ -149,10 +152,9 @@ fn nanoseconds(text: &str) -> Result<u64, DurationError> {
     let mut total: u64 = 0;
     let mut rest = text;
     loop {
-        let (number, after) = split_where(rest, |c| !(c.is_ascii_digit() || c == '.'));
-        let (unit, next) = split_where(after, |c| c.is_ascii_digit() || c == '.');
-        let part = amount(number, unit)?;
-        total = total.checked_add(part).ok_or(DurationError::TooLong)?;
+        let (number, after) = split_where(rest, |c| !is_numeric(c));
+        let (unit, next) = split_where(after, is_numeric);
+        total = total.saturating_add(amount(number, unit)?);
         if total > i64::MAX.unsigned_abs() {
             return Err(DurationError::TooLong);
         }
@@ -165,37 +167,45 @@ fn nanoseconds(text: &str) -> Result<u64, DurationError> {
 
 fn amount(number: &str, unit: &str) -> Result<u64, DurationError> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return Err(DurationError::InvalidNumber);
     }
     let scale: u64 = match unit {
         "" => return Err(DurationError::MissingUnit),
         "ns" => 1,
         // The micro sign and the Greek letter look alike; Go takes both.
-        "us" | "µs" | "μs" => 1_000,
+        "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
         "m" => 60_000_000_000,
         "h" => 3_600_000_000_000,
         _ => return Err(DurationError::UnknownUnit),
     };
-    let whole = match whole {
-        "" => 0,
-        // Only digits are here, so the sole failure is size.
-        digits => digits.parse::<u64>().map_err(|_| DurationError::TooLong)?,
-    };
-    let whole = whole.checked_mul(scale).ok_or(DurationError::TooLong)?;
-    let mut place = u128::from(scale);
-    let mut tenths: u128 = 0;
-    // Each digit weighs a tenth of the one before; 10¹⁸ keeps the division exact for every unit.
-    const EXACT: u128 = 1_000_000_000_000_000_000;
-    place *= EXACT;
-    for digit in fraction.bytes() {
-        place /= 10;
-        tenths += u128::from(digit - b'0') * place;
+    let mut nanos: u64 = 0;
+    for digit in whole.bytes() {
+        nanos = nanos.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
     }
-    let fraction = u64::try_from(tenths / EXACT).map_err(|_| DurationError::TooLong)?;
-    whole.checked_add(fraction).ok_or(DurationError::TooLong)
+    Ok(nanos
+        .saturating_mul(scale)
+        .saturating_add(part_of(scale, fraction)))
+}
+
+/// The nanoseconds that a decimal fraction of a unit amounts to.
+fn part_of(scale: u64, fraction: &str) -> u64 {
+    // Beyond 18 digits nothing is left, of an hour even; up to there, 64 bits hold numerator and denominator.
+    let digits = fraction.get(..18).unwrap_or(fraction);
+    let (mut numerator, mut denominator) = (0_u64, 1_u64);
+    for digit in digits.bytes() {
+        numerator = numerator * 10 + u64::from(digit - b'0');
+        denominator *= 10;
+    }
+    let nanos = u128::from(scale) * u128::from(numerator) / u128::from(denominator);
+    // Less than `scale`, because the fraction is less than one.
+    u64::try_from(nanos).unwrap_or(scale)
+}
+
+fn is_numeric(c: char) -> bool {
+    c.is_ascii_digit() || c == '.'
 }
 
 fn split_where(text: &str, boundary: impl Fn(char) -> bool) -> (&str, &str) {
