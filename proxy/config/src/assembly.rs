@@ -1,0 +1,202 @@
+//! Documents to one version of the configuration: who wins among duplicates, and what stays in force of what cannot be read any more.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cairn_api::meta::ObjectRef;
+
+use crate::document::{Content, Finding, Item};
+use crate::files::Part;
+use crate::objects::{BrokenPolicy, Objects, is_policy, selection};
+use crate::problem::{Location, Problem, Report};
+use crate::state::{Place, State, line_in_file};
+
+/// A version in the making.
+#[derive(Default)]
+pub(crate) struct Assembly {
+    objects: Objects,
+    problems: Vec<Problem>,
+    places: BTreeMap<ObjectRef, Place>,
+    /// Objects whose document is there and cannot be read.
+    lost: Vec<ObjectRef>,
+    /// Files with documents of which it is not known what they were.
+    uncertain: Vec<PathBuf>,
+    /// Files and directories that cannot be read at all.
+    failed: Vec<PathBuf>,
+}
+
+impl Assembly {
+    /// Adds the documents of a file. Files must come in the order of their paths: the first of two objects with the same name wins.
+    pub(crate) fn add(&mut self, path: &Path, parts: &[Part]) {
+        let file: Arc<Path> = Arc::from(path);
+        for part in parts {
+            let findings = part.document.findings.iter();
+            self.problems
+                .extend(findings.map(|finding| problem(finding, path, part.line)));
+            for item in &part.document.items {
+                self.place(item, &file, part.line);
+            }
+            if part.document.uncertain {
+                self.uncertain.push(path.to_path_buf());
+            }
+        }
+    }
+
+    /// Adds a file or directory that cannot be read.
+    pub(crate) fn fail(&mut self, path: &Path, reason: &str) {
+        let location = Location {
+            file: path.to_path_buf(),
+            line: 0,
+        };
+        let hint = "what was last read from it stays in force";
+        self.problems.push(Problem::of_file(
+            location,
+            format!("cannot be read: {reason}"),
+            hint,
+        ));
+        self.failed.push(path.to_path_buf());
+    }
+
+    /// The version, with the last good version of whatever has become unreadable.
+    pub(crate) fn finish(mut self, previous: &State) -> State {
+        for object in std::mem::take(&mut self.lost) {
+            self.keep_last_good(&object, previous);
+        }
+        let missing: Vec<(&ObjectRef, &Place)> = previous
+            .places
+            .iter()
+            .filter(|(object, _)| !self.places.contains_key(*object))
+            .collect();
+        for (object, place) in missing {
+            let failed = self.failed.iter().any(|path| place.file.starts_with(path));
+            if failed || self.uncertain.iter().any(|path| **path == *place.file) {
+                self.places.insert(object.clone(), place.clone());
+                if failed {
+                    // The problem of the file says so for all of them.
+                    self.keep(object, previous);
+                } else if is_policy(object.kind) {
+                    self.deny(object, previous);
+                } else {
+                    self.keep_last_good(object, previous);
+                }
+            }
+        }
+        let mut report: Report = self.problems.into_iter().collect();
+        let places = Arc::new(self.places);
+        let denied = self.objects.broken_policies.keys().map(|object| {
+            let message = "cannot be enforced: everything that it selects is denied";
+            let problem = Problem::error(object.clone(), "", message, "mend the policy, or delete it");
+            Problem {
+                location: places.get(object).map(|place| place.locate("")),
+                ..problem
+            }
+        });
+        report.extend(denied);
+        State {
+            version: previous.version + 1,
+            objects: Arc::new(self.objects),
+            report,
+            places,
+        }
+    }
+
+    fn place(&mut self, item: &Item, file: &Arc<Path>, document: usize) {
+        let place = Place {
+            file: Arc::clone(file),
+            document,
+            object: item.line,
+            lines: item.lines.clone(),
+        };
+        let mut object = item.object.clone();
+        if object.name.is_empty() {
+            let Location { file, line } = place.locate("");
+            let file = file.file_name().unwrap_or_default().to_string_lossy();
+            object.name = format!("(unnamed, {file}:{line})");
+        }
+        match self.places.entry(object.clone()) {
+            Entry::Occupied(first) => {
+                let first = first.get().locate("");
+                let mut problem = Problem::error(
+                    object,
+                    "",
+                    format!("is already defined at {first}; this one is ignored"),
+                    "rename one of the two, or delete it",
+                );
+                problem.location = Some(place.locate("metadata.name"));
+                self.problems.push(problem);
+                return;
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+            }
+        }
+        match &item.content {
+            Content::Good(resource) => self.objects.insert(object.key(), resource),
+            Content::Lost => self.lost.push(object),
+            Content::Denied(policy) => {
+                let policy = BrokenPolicy {
+                    object: object.clone(),
+                    ..(**policy).clone()
+                };
+                self.objects.broken_policies.insert(object, policy);
+            }
+        }
+    }
+
+    /// Goes on with what the object was, and says so.
+    fn keep_last_good(&mut self, object: &ObjectRef, previous: &State) {
+        self.keep(object, previous);
+        if self.objects.contains(object) {
+            let message = "the last version that could be read stays in force";
+            let problem = Problem::warning(object.clone(), "", message, "mend the document, or delete it");
+            let location = self.places.get(object).map(|place| place.locate(""));
+            self.problems.push(Problem { location, ..problem });
+        }
+    }
+
+    /// Goes on with what the object was.
+    fn keep(&mut self, object: &ObjectRef, previous: &State) {
+        if let Some(policy) = previous.objects.broken_policies.get(object) {
+            self.objects
+                .broken_policies
+                .insert(object.clone(), policy.clone());
+        }
+        if let Some(resource) = previous.objects.resource(object) {
+            self.objects.insert(object.key(), &resource);
+        }
+    }
+
+    /// Denies what a policy selected when it could last be read.
+    fn deny(&mut self, object: &ObjectRef, previous: &State) {
+        let policy = previous
+            .objects
+            .broken_policies
+            .get(object)
+            .cloned()
+            .unwrap_or_else(|| BrokenPolicy {
+                object: object.clone(),
+                spec: previous.objects.resource(object).as_ref().and_then(selection),
+                reason: "its document can no longer be read".to_owned(),
+            });
+        self.objects.broken_policies.insert(object.clone(), policy);
+    }
+}
+
+fn problem(finding: &Finding, file: &Path, document: usize) -> Problem {
+    Problem {
+        severity: finding.severity,
+        object: finding.object.clone(),
+        location: Some(Location {
+            file: file.to_path_buf(),
+            line: line_in_file(document, finding.line),
+        }),
+        field: finding.field.clone(),
+        message: finding.message.clone(),
+        hint: finding.hint.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

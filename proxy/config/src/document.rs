@@ -1,0 +1,13 @@
+//! One document of a file: from text to typed objects, and to everything that there is to say about them.
+
+mod content;
+mod identity;
+mod item;
+mod read;
+mod salvage;
+
+pub(crate) use content::{Content, Document, Finding, Item};
+pub(crate) use read::read;
+
+#[cfg(test)]
+mod tests;
