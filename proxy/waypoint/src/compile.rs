@@ -1,0 +1,319 @@
+//! From objects to [`Plans`], off the data path.
+//!
+//! Each service's plan is compiled from its own [`Inputs`]; a service whose inputs are as they were keeps its plan.
+
+mod clusters;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cairn_api::istio::{AccessLogEncoding, AuthorizationPolicy, VirtualService};
+use cairn_api::meta::{Key, Kind, ObjectRef};
+use cairn_authz::attach::{self, Target, TargetService};
+use cairn_authz::{CompileOptions, PolicySet};
+use cairn_config::{BrokenPolicy, Problem, State};
+use cairn_mesh::{MeshSettings, Origin, Service, Snapshot, Waypoint};
+use cairn_route::{
+    DestinationRules, HostPolicy, Inputs as RouteInputs, KnownService, LastGood, VirtualServices,
+};
+
+use crate::access_log::Format;
+use crate::labels;
+use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::upstream::{Dialer, Upstreams};
+
+/// Compiles one version of the configuration after the other for one waypoint.
+pub(crate) struct Compiler {
+    gateway: Key,
+    upstreams: Upstreams,
+    last_good: LastGood,
+    compiled: HashMap<Arc<str>, Compiled>,
+}
+
+/// A plan with all that it was made from and all that was wrong with that.
+struct Compiled {
+    inputs: Inputs,
+    destinations: Vec<Found>,
+    plan: Arc<ServicePlan>,
+    problems: Vec<Problem>,
+}
+
+/// What belongs to one service.
+#[derive(PartialEq)]
+struct Inputs {
+    service: Arc<Service>,
+    virtual_services: Vec<Arc<VirtualService>>,
+    policies: Vec<Arc<AuthorizationPolicy>>,
+    broken: Vec<BrokenPolicy>,
+    settings: Arc<MeshSettings>,
+}
+
+/// A host that routes lead to, as the mesh knows it.
+#[derive(PartialEq)]
+struct Found {
+    host: String,
+    service: Option<Arc<Service>>,
+    policy: Option<HostPolicy>,
+}
+
+/// What all services of one version share.
+struct Shared<'a> {
+    state: &'a State,
+    mesh: &'a Snapshot,
+    waypoint: &'a Waypoint,
+    settings: Arc<MeshSettings>,
+    virtual_services: VirtualServices,
+    rules: DestinationRules,
+    options: CompileOptions,
+}
+
+/// Compiles the waypoint `gateway` without serving it, to explain and to validate.
+pub fn compile(state: &State, gateway: &Key) -> (Plans, Vec<Problem>) {
+    Compiler::new(gateway.clone(), Arc::new(Dialer::offline())).compile(state)
+}
+
+impl Compiler {
+    pub(crate) fn new(gateway: Key, dialer: Arc<Dialer>) -> Compiler {
+        Compiler {
+            gateway,
+            upstreams: Upstreams::new(dialer),
+            last_good: LastGood::default(),
+            compiled: HashMap::new(),
+        }
+    }
+
+    /// The plans of `state`, and what is wrong in it.
+    pub(crate) fn compile(&mut self, state: &State) -> (Plans, Vec<Problem>) {
+        let (mesh, mut problems) = Snapshot::compile(state);
+        let access_log = access_log(&mesh.mesh, &mut problems);
+        let (virtual_services, found) = self.last_good.admit(state.objects.virtual_services.values());
+        problems.extend(found);
+        let rules: Vec<_> = state.objects.destination_rules.values().cloned().collect();
+        let (rules, found) = DestinationRules::new(&rules, &mesh.mesh.root_namespace);
+        problems.extend(found);
+
+        let mut plans = Plans {
+            version: state.version,
+            waypoint: mesh.waypoint(&self.gateway).cloned(),
+            services: HashMap::new(),
+            workload_policies: Arc::default(),
+            services_of: HashMap::new(),
+            access_log,
+            mesh,
+        };
+        let mut before = std::mem::take(&mut self.compiled);
+        if let Some(waypoint) = &plans.waypoint {
+            let shared = Shared {
+                state,
+                mesh: &plans.mesh,
+                waypoint,
+                settings: Arc::new(plans.mesh.mesh.clone()),
+                virtual_services: VirtualServices::new(&virtual_services),
+                rules,
+                options: options(&plans.mesh.mesh),
+            };
+            let services: Vec<_> = plans.mesh.services_of_waypoint(&waypoint.key).collect();
+            for service in services {
+                let compiled = self.service(service, &shared, before.remove(&service.hostname));
+                problems.extend(compiled.problems.iter().cloned());
+                plans
+                    .services
+                    .insert(Arc::clone(&service.hostname), Arc::clone(&compiled.plan));
+                self.compiled.insert(Arc::clone(&service.hostname), compiled);
+            }
+            let (policies, found) = shared.workload_policies();
+            plans.workload_policies = Arc::new(policies);
+            problems.extend(found);
+        }
+        plans.index_workloads();
+        self.upstreams.sweep();
+        (plans, problems)
+    }
+
+    fn service(&mut self, service: &Arc<Service>, shared: &Shared<'_>, before: Option<Compiled>) -> Compiled {
+        let (inputs, mut problems) = shared.inputs(service);
+        if let Some(before) = before
+            && before.inputs == inputs
+            && before
+                .destinations
+                .iter()
+                .all(|found| shared.find(&found.host) == *found)
+        {
+            return before;
+        }
+        let (policies, found) = PolicySet::compile(&inputs.policies, &inputs.broken, &shared.options);
+        problems.extend(found);
+        let mut hosts = vec![service.hostname.to_string()];
+        let mut ports = Vec::with_capacity(service.ports.len());
+        for port in &service.ports {
+            let (table, found) = shared.routes(service, port.number, &inputs.virtual_services);
+            problems.extend(found);
+            let mut clusters = clusters::Clusters {
+                shared,
+                upstreams: &mut self.upstreams,
+                problems: &mut problems,
+            };
+            let default = Arc::new(RoutePlan {
+                name: "default".into(),
+                route: None,
+                clusters: vec![clusters.of(&service.hostname, Some(port.number), None)],
+            });
+            let table = table.map(|table| {
+                let routes = table
+                    .routes()
+                    .iter()
+                    .map(|route| clusters.route(route, &mut hosts))
+                    .collect();
+                (table, routes)
+            });
+            ports.push(Arc::new(PortPlan::new(
+                port.number,
+                port.protocol,
+                table,
+                default,
+            )));
+        }
+        hosts.sort();
+        hosts.dedup();
+        Compiled {
+            plan: Arc::new(ServicePlan {
+                labels: labels::service(service),
+                service: Arc::clone(service),
+                policies: Arc::new(policies),
+                ports,
+            }),
+            destinations: hosts.iter().map(|host| shared.find(host)).collect(),
+            inputs,
+            problems,
+        }
+    }
+}
+
+impl Shared<'_> {
+    fn inputs(&self, service: &Arc<Service>) -> (Inputs, Vec<Problem>) {
+        let selection = self.select(Some(service));
+        let inputs = Inputs {
+            virtual_services: self.virtual_services.of(
+                &service.hostname,
+                &service.namespace,
+                &self.waypoint.key.namespace,
+            ),
+            service: Arc::clone(service),
+            policies: selection.policies,
+            broken: selection.broken,
+            settings: Arc::clone(&self.settings),
+        };
+        (inputs, selection.problems)
+    }
+
+    /// The policies that bind to a service, or to the waypoint itself.
+    fn select(&self, service: Option<&Service>) -> attach::Selection {
+        let workloads: Vec<_> = match service {
+            Some(service) => service
+                .endpoints
+                .iter()
+                .map(|endpoint| &endpoint.workload.labels)
+                .collect(),
+            None => Vec::new(),
+        };
+        let target = Target {
+            namespace: service.map_or(&self.waypoint.key.namespace, |service| &service.namespace),
+            service: service.map(|service| TargetService {
+                kind: match service.origin {
+                    Origin::Kubernetes => Kind::Service,
+                    Origin::ServiceEntry => Kind::ServiceEntry,
+                },
+                name: &service.name,
+            }),
+            gateway: &self.waypoint.key,
+            gateway_class: &self.waypoint.class,
+            legacy: self.waypoint.legacy.is_some(),
+            workloads: &workloads,
+        };
+        let objects = &self.state.objects;
+        attach::select(
+            objects.authorization_policies.values(),
+            objects.broken_policies.values(),
+            &target,
+            &self.settings.root_namespace,
+        )
+    }
+
+    fn workload_policies(&self) -> (PolicySet, Vec<Problem>) {
+        let selection = self.select(None);
+        let (policies, mut problems) =
+            PolicySet::compile(&selection.policies, &selection.broken, &self.options);
+        problems.extend(selection.problems);
+        (policies, problems)
+    }
+
+    fn routes(
+        &self,
+        service: &Service,
+        port: u16,
+        virtual_services: &[Arc<VirtualService>],
+    ) -> (Option<cairn_route::RouteTable>, Vec<Problem>) {
+        let known = |host: &str| {
+            self.mesh.service_by_host(host).map(|service| KnownService {
+                namespace: service.namespace.clone(),
+                ports: service.ports.iter().map(|port| port.number).collect(),
+            })
+        };
+        cairn_route::compile(&RouteInputs {
+            service_host: &service.hostname,
+            service_namespace: &service.namespace,
+            waypoint_namespace: &self.waypoint.key.namespace,
+            port,
+            virtual_services,
+            services: Some(&known),
+            rules: Some(&self.rules),
+        })
+    }
+
+    fn find(&self, host: &str) -> Found {
+        let service = self.mesh.service_by_host(host).cloned();
+        let namespace = service.as_ref().map_or("", |service| service.namespace.as_str());
+        let policy = self
+            .rules
+            .find(host, namespace, &self.waypoint.key.namespace)
+            .cloned();
+        Found {
+            host: host.to_owned(),
+            service,
+            policy,
+        }
+    }
+}
+
+fn options(settings: &MeshSettings) -> CompileOptions {
+    CompileOptions {
+        trust_domain: settings.trust_domain.to_string(),
+        aliases: settings.trust_domain_aliases.clone(),
+        root_namespace: settings.root_namespace.clone(),
+    }
+}
+
+/// The format of the access log, when MeshConfig asks for one.
+fn access_log(settings: &MeshSettings, problems: &mut Vec<Problem>) -> Option<Format> {
+    if settings.access_log_file.is_empty() {
+        return None;
+    }
+    let json = settings.access_log_encoding == AccessLogEncoding::Json;
+    if json || settings.access_log_format.is_empty() {
+        return Some(if json {
+            Format::istio_json()
+        } else {
+            Format::istio()
+        });
+    }
+    let (format, unknown) = Format::text(&settings.access_log_format);
+    problems.extend(unknown.into_iter().map(|operator| {
+        Problem::warning(
+            ObjectRef::new(Kind::ConfigMap, "istio-system", "istio"),
+            "data.mesh",
+            format!("accessLogFormat: {operator} is not known and is always printed as -"),
+            "remove it",
+        )
+    }));
+    Some(format)
+}

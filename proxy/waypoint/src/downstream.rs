@@ -1,0 +1,113 @@
+//! The client's end of a tunnel: who is there, and what was asked for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cairn_identity::SpiffeId;
+use cairn_mesh::{Snapshot, Workload};
+use cairn_route::{RequestHead, SourceWorkload};
+use cairn_telemetry::traffic::{Interned, WorkloadLabels};
+use http::request::Parts;
+use http::uri::Authority;
+
+use crate::labels;
+use crate::plan::RoutePlan;
+
+/// One CONNECT stream that has been admitted. What it carries is one connection of the client's application.
+pub(crate) struct Downstream {
+    /// The identity that the client's ztunnel has proven for it.
+    pub(crate) peer: SpiffeId,
+    /// The client's workload, when the mesh knows one of that address and identity.
+    pub(crate) source: Option<Arc<Workload>>,
+    pub(crate) labels: Interned<WorkloadLabels>,
+    /// The client's address.
+    pub(crate) remote: SocketAddr,
+    /// The address that the client connected to.
+    pub(crate) local: SocketAddr,
+    /// The address that the client connected to, as an authority.
+    pub(crate) authority: Authority,
+    pub(crate) target: Target,
+}
+
+/// What a tunnel leads to.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// A port of a service, by the service's host name.
+    Service(Arc<str>, u16),
+    /// A port of one workload, by its uid, and the way there.
+    Workload(Arc<str>, u16, Arc<RoutePlan>),
+}
+
+impl Downstream {
+    pub(crate) fn new(
+        mesh: &Snapshot,
+        peer: SpiffeId,
+        remote: SocketAddr,
+        local: SocketAddr,
+        target: Target,
+    ) -> Option<Downstream> {
+        let authority = Authority::try_from(local.to_string()).ok()?;
+        // The address alone proves nothing: the workload is believed only when it has the proven identity.
+        let source = mesh
+            .workload_by_ip(remote.ip())
+            .filter(|workload| workload.identity == peer)
+            .cloned();
+        let labels = source
+            .as_deref()
+            .map_or_else(|| labels::peer(&peer), labels::workload);
+        Some(Downstream {
+            peer,
+            source,
+            labels,
+            remote,
+            local,
+            authority,
+            target,
+        })
+    }
+
+    /// The connection as policies see it; nothing is known of what it carries.
+    pub(crate) fn access(&self) -> cairn_authz::Request<'_> {
+        cairn_authz::Request {
+            peer: Some(&self.peer),
+            source_ip: self.remote.ip(),
+            remote_ip: self.remote.ip(),
+            destination: self.local,
+            http: None,
+            sni: None,
+        }
+    }
+
+    /// A request on it as policies see it: the very path that is matched and forwarded.
+    pub(crate) fn access_of<'a>(
+        &'a self,
+        parts: &'a Parts,
+        authority: &'a Authority,
+    ) -> cairn_authz::Request<'a> {
+        cairn_authz::Request {
+            http: Some(cairn_authz::Http {
+                method: parts.method.as_str(),
+                path: parts.uri.path(),
+                authority: authority.as_str(),
+                headers: &parts.headers,
+            }),
+            ..self.access()
+        }
+    }
+
+    /// A request on it as routes see it.
+    pub(crate) fn head_of<'a>(&'a self, parts: &'a Parts, authority: &'a Authority) -> RequestHead<'a> {
+        RequestHead {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            authority: authority.as_str(),
+            scheme: "http",
+            headers: &parts.headers,
+            source: self.source.as_deref().map(|workload| SourceWorkload {
+                labels: &workload.labels,
+                namespace: &workload.namespace,
+            }),
+        }
+    }
+}

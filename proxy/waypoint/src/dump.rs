@@ -1,0 +1,71 @@
+//! What is in force, as JSON, in the words of the resources that it comes from. Nothing secret is in it.
+
+use cairn_config::Problem;
+use cairn_identity::Identities;
+use serde_json::{Value, json};
+
+use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
+
+/// The plans, the certificates (without their keys) and what is wrong.
+pub(crate) fn of(plans: &Plans, identities: &Identities, problems: &[Problem]) -> Value {
+    let mut services: Vec<_> = plans.services.values().collect();
+    services.sort_by(|one, other| one.service.hostname.cmp(&other.service.hostname));
+    json!({
+        "version": plans.version,
+        "gateway": plans.waypoint.as_ref().map(|waypoint| json!({
+            "name": waypoint.key.to_string(),
+            "class": waypoint.class,
+            "identity": waypoint.identity.to_string(),
+        })),
+        "services": services.into_iter().map(|plan| service(plan)).collect::<Vec<_>>(),
+        "certificates": identities.dump().iter().map(|certificate| json!({
+            "identity": certificate.id.to_string(),
+            "state": format!("{:?}", certificate.state),
+        })).collect::<Vec<_>>(),
+        "problems": problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn service(plan: &ServicePlan) -> Value {
+    json!({
+        "hostname": plan.service.hostname,
+        "addresses": plan.service.vips,
+        "policies": format!("{:?}", plan.policies),
+        "ports": plan.ports.iter().map(|port| self::port(port)).collect::<Vec<_>>(),
+    })
+}
+
+fn port(plan: &PortPlan) -> Value {
+    json!({
+        "port": plan.port,
+        "protocol": plan.protocol.to_string(),
+        "routes": plan.routes().iter().map(|route| self::route(route)).collect::<Vec<_>>(),
+        "default": route(&plan.default),
+    })
+}
+
+fn route(plan: &RoutePlan) -> Value {
+    let source = plan
+        .route
+        .as_ref()
+        .map(|route| format!("{} {}", route.source, route.field));
+    json!({
+        "name": plan.name,
+        "source": source,
+        "clusters": plan.clusters.iter().map(|cluster| cluster.as_deref().map(self::cluster)).collect::<Vec<_>>(),
+    })
+}
+
+fn cluster(cluster: &Cluster) -> Value {
+    json!({
+        "name": cluster.name,
+        "endpoints": cluster.endpoints.iter().map(|endpoint| {
+            let upstream = &endpoint.data;
+            json!({
+                "workload": upstream.workload.uid,
+                "address": upstream.address.to_string(),
+                "protocol": upstream.workload.protocol.to_string(),
+            })
+        }).collect::<Vec<_>>(),
+    })
+}

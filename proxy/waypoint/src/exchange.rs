@@ -1,0 +1,166 @@
+//! One request on its way through the pipeline.
+
+use std::sync::Arc;
+
+use cairn_authz::PolicySet;
+use cairn_http::upgrade::{OnUpgrade, Wanted};
+use cairn_identity::SpiffeId;
+use cairn_mesh::AppProtocol;
+use cairn_route::{Facts, RequestHead};
+use cairn_telemetry::traffic::{Interned, ServiceLabels};
+use http::request::Parts;
+use http::uri::Authority;
+
+use crate::downstream::{Downstream, Target};
+use crate::failure::Failure;
+use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::proxy::Proxy;
+use crate::record::Recorder;
+
+/// A request, the snapshot that decides about it, and what has been decided.
+pub(crate) struct Exchange {
+    pub(crate) proxy: Arc<Proxy>,
+    /// Loaded when the head had been read; used to the end.
+    pub(crate) plans: Arc<Plans>,
+    pub(crate) downstream: Arc<Downstream>,
+    /// The head. Its target is in origin-form and normalised.
+    pub(crate) parts: Parts,
+    /// `:authority` or Host.
+    pub(crate) authority: Authority,
+    pub(crate) scope: Scope,
+    /// The protocol that the client asks to switch to.
+    pub(crate) switch: Option<Switch>,
+    pub(crate) recorder: Recorder,
+}
+
+/// A wish to stop speaking HTTP, and the stream that is left when it is granted.
+pub(crate) struct Switch {
+    pub(crate) wanted: Wanted,
+    pub(crate) stream: OnUpgrade,
+}
+
+/// What the request is addressed to, in the snapshot.
+#[derive(Clone)]
+pub(crate) enum Scope {
+    Service(Arc<ServicePlan>, Arc<PortPlan>),
+    /// One workload: the policies of the services behind which it stands, and the way to it.
+    Workload(Vec<Arc<PolicySet>>, Arc<RoutePlan>),
+    /// What the tunnel was opened for is not in the snapshot any more.
+    Gone,
+}
+
+impl Scope {
+    pub(crate) fn policies(&self) -> &[Arc<PolicySet>] {
+        match self {
+            Scope::Service(service, _) => std::slice::from_ref(&service.policies),
+            Scope::Workload(policies, _) => policies,
+            Scope::Gone => &[],
+        }
+    }
+
+    pub(crate) fn labels(&self, proxy: &Proxy) -> Interned<ServiceLabels> {
+        match self {
+            Scope::Service(service, _) => service.labels.clone(),
+            Scope::Workload(..) | Scope::Gone => proxy.no_service.clone(),
+        }
+    }
+
+    /// What a connection of `peer` is addressed to, in the snapshot of now.
+    pub(crate) fn of(plans: &Plans, target: &Target, peer: &SpiffeId) -> Scope {
+        match target {
+            Target::Service(host, port) => {
+                let found = plans.service(host).and_then(|service| {
+                    let allowed = plans.may_use(&service.service, peer);
+                    let port = service.port(*port).filter(|_| allowed)?;
+                    Some(Scope::Service(Arc::clone(service), Arc::clone(port)))
+                });
+                found.unwrap_or(Scope::Gone)
+            }
+            Target::Workload(uid, port, route) => {
+                Scope::Workload(plans.policies_of_workload(uid, *port), Arc::clone(route))
+            }
+        }
+    }
+
+    /// The route of a request.
+    pub(crate) fn find(&self, head: &RequestHead<'_>) -> Result<Arc<RoutePlan>, Failure> {
+        match self {
+            Scope::Service(_, port) => port.find(head).cloned().ok_or(Failure::NoRoute),
+            Scope::Workload(_, route) => Ok(Arc::clone(route)),
+            Scope::Gone => Err(Failure::ClusterNotFound),
+        }
+    }
+
+    pub(crate) fn protocol(&self) -> AppProtocol {
+        match self {
+            Scope::Service(_, port) => port.protocol,
+            Scope::Workload(..) | Scope::Gone => AppProtocol::Unknown,
+        }
+    }
+
+    /// The cluster of traffic that no route decides about.
+    pub(crate) fn default_cluster(&self) -> Option<&Arc<Cluster>> {
+        let route = match self {
+            Scope::Service(_, port) => &port.default,
+            Scope::Workload(_, route) => route,
+            Scope::Gone => return None,
+        };
+        route.clusters.first()?.as_ref()
+    }
+}
+
+impl Exchange {
+    /// Takes the snapshot that decides about the request from here to its end.
+    pub(crate) fn open(proxy: Arc<Proxy>, downstream: Arc<Downstream>, parts: Parts) -> Exchange {
+        let plans = proxy.plans.load_full();
+        let scope = Scope::of(&plans, &downstream.target, &downstream.peer);
+        let recorder = Recorder::open(&proxy, &plans, &downstream, scope.labels(&proxy), &parts);
+        let authority = downstream.authority.clone();
+        Exchange {
+            proxy,
+            plans,
+            downstream,
+            parts,
+            authority,
+            scope,
+            switch: None,
+            recorder,
+        }
+    }
+
+    /// The request as routes see it.
+    pub(crate) fn head(&self) -> RequestHead<'_> {
+        self.downstream.head_of(&self.parts, &self.authority)
+    }
+
+    /// The request as policies see it.
+    pub(crate) fn access(&self) -> cairn_authz::Request<'_> {
+        self.downstream.access_of(&self.parts, &self.authority)
+    }
+
+    /// What header values may quote.
+    pub(crate) fn facts<'a>(&'a self, route_name: &'a str) -> Facts<'a> {
+        Facts {
+            method: self.parts.method.as_str(),
+            path: self
+                .parts
+                .uri
+                .path_and_query()
+                .map_or("", |target| target.as_str()),
+            authority: self.authority.as_str(),
+            scheme: "http",
+            protocol: if self.parts.version == http::Version::HTTP_2 {
+                "HTTP/2"
+            } else {
+                "HTTP/1.1"
+            },
+            downstream_remote: self.downstream.remote,
+            downstream_local: self.downstream.local,
+            downstream_peer: Some(self.downstream.peer.as_str()),
+            start: std::time::SystemTime::now(),
+            route_name,
+            upstream_host: None,
+            response_code: None,
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The decision for one request, phase by phase, from the same compiled configuration that requests read.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use cairn_config::State;
+use cairn_identity::SpiffeId;
+use cairn_mesh::{Outbound, Service, Snapshot, Waypoint, Workload, l4};
+use cairn_route::Action;
+use http::request::Parts;
+
+use crate::authorize;
+use crate::compile::compile;
+use crate::downstream::{Downstream, Target};
+use crate::exchange::Scope;
+use crate::failure::Failure;
+use crate::head;
+use crate::plan::{Cluster, Plans, RoutePlan};
+use crate::upstream::{Dialer, Upstream};
+
+/// One request to explain.
+#[derive(Debug)]
+pub struct Question {
+    /// Namespace of the caller.
+    pub namespace: String,
+    /// Service account of the caller.
+    pub service_account: String,
+    /// The request; its target is a URL.
+    pub request: http::Request<()>,
+}
+
+/// What would become of a request.
+#[derive(Debug, Default)]
+pub struct Explanation {
+    /// Phase and what it decides, in order.
+    pub steps: Vec<(&'static str, String)>,
+    /// Whether it reaches an endpoint or an answer that a route gives.
+    pub passes: bool,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (phase, decision) in &self.steps {
+            writeln!(f, "{phase:<10} {decision}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuestionError {
+    /// No pod runs as the caller.
+    #[error(
+        "no workload runs as service account {1} in namespace {0}; see the pods' spec.serviceAccountName"
+    )]
+    NoCaller(String, String),
+    /// The URL has no host.
+    #[error("the URL names no host; write http://SERVICE:PORT/PATH")]
+    NoHost,
+    /// Nothing in the mesh has the host's name or address.
+    #[error("nothing in the mesh is called {0}")]
+    UnknownHost(String),
+}
+
+/// Explains what becomes of a request.
+///
+/// # Errors
+///
+/// [`QuestionError`]: the caller or the host is not in the mesh.
+pub fn explain(state: &State, question: &Question) -> Result<Explanation, QuestionError> {
+    let (mesh, _) = Snapshot::compile(state);
+    let caller = caller(&mesh, question)?;
+    let destination = destination(&mesh, caller, question)?;
+    let mut explanation = Explanation::default();
+    explanation.say("caller", format!("{} ({})", caller.uid, caller.identity));
+    let outbound = mesh.outbound(caller, destination, |candidates| candidates.pick(0));
+    match outbound {
+        Outbound::Waypoint {
+            waypoint,
+            address,
+            authority,
+            ..
+        } => {
+            explanation.say(
+                "ztunnel",
+                format!("{authority} goes through waypoint {} at {address}", waypoint.key),
+            );
+            let (plans, _) = compile(state, &waypoint.key);
+            explanation.at_waypoint(&plans, &waypoint, caller, authority, question);
+        }
+        Outbound::Hbone {
+            workload, authority, ..
+        } => {
+            explanation.say(
+                "ztunnel",
+                format!(
+                    "no waypoint: a tunnel straight to {} at {authority}",
+                    workload.uid
+                ),
+            );
+            explanation.passes = explanation.delivery(&mesh, &caller.identity, &workload, authority);
+        }
+        Outbound::Plain {
+            workload, address, ..
+        } => {
+            explanation.say(
+                "ztunnel",
+                format!(
+                    "no waypoint, and {} is not captured: plain TCP to {address}",
+                    workload.uid
+                ),
+            );
+            explanation.passes = true;
+        }
+        Outbound::Passthrough { address } => {
+            explanation.say(
+                "ztunnel",
+                format!("the mesh does not know {address}: passed through as it is"),
+            );
+            explanation.passes = true;
+        }
+        Outbound::Refuse { reason, .. } => explanation.say("ztunnel", format!("refused: {reason}")),
+    }
+    Ok(explanation)
+}
+
+impl Explanation {
+    fn say(&mut self, phase: &'static str, decision: String) {
+        self.steps.push((phase, decision));
+    }
+
+    fn at_waypoint(
+        &mut self,
+        plans: &Plans,
+        waypoint: &Waypoint,
+        caller: &Workload,
+        local: SocketAddr,
+        question: &Question,
+    ) {
+        let Some(downstream) = connection(plans, caller, local) else {
+            return self.say(
+                "tunnel",
+                "refused: nothing in the mesh has this address".to_owned(),
+            );
+        };
+        let scope = Scope::of(plans, &downstream.target, &downstream.peer);
+        if matches!(scope, Scope::Gone) {
+            return self.say(
+                "tunnel",
+                "refused: the destination does not belong to this waypoint".to_owned(),
+            );
+        }
+        let mut parts = question.parts();
+        let normalization = plans.mesh.mesh.path_normalization;
+        let authority = match head::normalise(&mut parts, normalization, &downstream.authority) {
+            Ok(authority) => authority,
+            Err(failure) => return self.say("answer", answer(&failure)),
+        };
+        head::sanitise(&mut parts);
+        self.say("head", format!("{} {} for {authority}", parts.method, parts.uri));
+        let access = downstream.access_of(&parts, &authority);
+        for set in scope.policies() {
+            for step in set.explain(&access) {
+                self.say("authorize", step.to_string());
+            }
+        }
+        if let Err(failure) = authorize::check(scope.policies(), &access) {
+            return self.say("answer", answer(&failure));
+        }
+        self.say("authorize", "allowed".to_owned());
+        match scope.find(&downstream.head_of(&parts, &authority)) {
+            Ok(route) => self.follow(plans, waypoint, &route),
+            Err(failure) => self.say("answer", answer(&failure)),
+        }
+    }
+
+    fn follow(&mut self, plans: &Plans, waypoint: &Waypoint, route: &RoutePlan) {
+        match &route.route {
+            Some(found) => self.say(
+                "route",
+                format!("{} {} {}", found.source, found.field, quoted(&found.name)),
+            ),
+            None => self.say("route", "the default: no VirtualService applies".to_owned()),
+        }
+        if let Some(delay) = route.fault().and_then(|fault| fault.delay.as_ref()) {
+            self.say(
+                "fault",
+                format!("delay of {:?} for {}", delay.fixed, delay.percentage),
+            );
+        }
+        if let Some(abort) = route.fault().and_then(|fault| fault.abort.as_ref()) {
+            self.say(
+                "fault",
+                format!("abort with {:?} for {}", abort.status, abort.percentage),
+            );
+        }
+        match route.action() {
+            Some(Action::Redirect(redirect)) => self.say("answer", format!("redirect, {}", redirect.status)),
+            Some(Action::DirectResponse(direct)) => {
+                self.say("answer", format!("direct response, {}", direct.status))
+            }
+            Some(Action::Broken { reason }) => return self.say("answer", format!("500: {reason}")),
+            _ => return self.clusters(plans, waypoint, route),
+        }
+        self.passes = true;
+    }
+
+    fn clusters(&mut self, plans: &Plans, waypoint: &Waypoint, route: &RoutePlan) {
+        let weights: Vec<u32> = match route.action() {
+            Some(Action::Forward(all)) => all.iter().map(|destination| destination.weight).collect(),
+            _ => vec![1],
+        };
+        for (weight, cluster) in weights.iter().zip(&route.clusters) {
+            match cluster.as_deref() {
+                None => self.say("cluster", "503: the destination is not in the mesh".to_owned()),
+                Some(cluster) => self.endpoints(plans, waypoint, *weight, cluster),
+            }
+        }
+    }
+
+    fn endpoints(&mut self, plans: &Plans, waypoint: &Waypoint, weight: u32, cluster: &Cluster) {
+        self.say("cluster", format!("{} (weight {weight})", cluster.name));
+        if cluster.endpoints.is_empty() {
+            self.say("endpoint", answer(&Failure::NoHealthyUpstream));
+        }
+        for endpoint in &cluster.endpoints {
+            let upstream = &endpoint.data;
+            self.say(
+                "endpoint",
+                format!("{} at {}", upstream.workload.uid, upstream.address),
+            );
+            if self.delivery(
+                &plans.mesh,
+                &waypoint.identity,
+                &upstream.workload,
+                upstream.address,
+            ) {
+                self.passes = true;
+            }
+        }
+    }
+
+    /// What the destination's ztunnel says.
+    fn delivery(
+        &mut self,
+        mesh: &Snapshot,
+        peer: &SpiffeId,
+        workload: &Workload,
+        destination: SocketAddr,
+    ) -> bool {
+        let connection = l4::Connection {
+            peer: Some(peer),
+            source: destination.ip(),
+            destination,
+        };
+        match mesh.l4().verdict(workload, &connection) {
+            l4::Verdict::Allow => true,
+            l4::Verdict::Deny { reason, .. } => {
+                self.say(
+                    "ztunnel",
+                    format!("refused at {destination} for {peer}: {reason}"),
+                );
+                false
+            }
+        }
+    }
+}
+
+impl Question {
+    fn parts(&self) -> Parts {
+        let mut parts = http::Request::new(()).into_parts().0;
+        parts.method = self.request.method().clone();
+        parts.uri = self.request.uri().clone();
+        parts.headers = self.request.headers().clone();
+        parts
+    }
+}
+
+fn caller<'a>(mesh: &'a Snapshot, question: &Question) -> Result<&'a Arc<Workload>, QuestionError> {
+    mesh.workloads()
+        .find(|workload| {
+            workload.identity.namespace() == question.namespace
+                && workload.identity.service_account() == question.service_account
+                && workload.gateway.is_none()
+        })
+        .ok_or_else(|| QuestionError::NoCaller(question.namespace.clone(), question.service_account.clone()))
+}
+
+/// The address that the caller would connect to: as DNS would answer it.
+fn destination(mesh: &Snapshot, caller: &Workload, question: &Question) -> Result<SocketAddr, QuestionError> {
+    let uri = question.request.uri();
+    let host = uri.host().ok_or(QuestionError::NoHost)?;
+    let port = uri.port_u16().unwrap_or(80);
+    if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Ok(SocketAddr::new(address, port));
+    }
+    let domain = &mesh.mesh.cluster_domain;
+    let namespace = &caller.namespace;
+    let candidates = [
+        host.to_owned(),
+        format!("{host}.{namespace}.svc.{domain}"),
+        format!("{host}.svc.{domain}"),
+        format!("{host}.{domain}"),
+    ];
+    let service = candidates.iter().find_map(|name| mesh.service_by_host(name));
+    let service: &Arc<Service> = service.ok_or_else(|| QuestionError::UnknownHost(host.to_owned()))?;
+    let address = service
+        .vips
+        .first()
+        .copied()
+        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    Ok(SocketAddr::new(address, port))
+}
+
+/// The caller's connection to `local`, as this waypoint sees it.
+fn connection(plans: &Plans, caller: &Workload, local: SocketAddr) -> Option<Downstream> {
+    let target = match plans.mesh.service_by_vip(local.ip()) {
+        Some(service) => Target::Service(Arc::clone(&service.hostname), local.port()),
+        None => {
+            let workload = plans.mesh.workload_by_ip(local.ip())?;
+            let upstream = Upstream::direct(&Arc::new(Dialer::offline()), workload, local);
+            let route = Arc::new(RoutePlan::direct(upstream, local));
+            Target::Workload(Arc::clone(&workload.uid), local.port(), route)
+        }
+    };
+    let remote = SocketAddr::new(caller.addresses.first().copied()?, 0);
+    Downstream::new(&plans.mesh, caller.identity.clone(), remote, local, target)
+}
+
+fn quoted(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!("({name})")
+    }
+}
+
+fn answer(failure: &Failure) -> String {
+    let reply = failure.reply();
+    format!("{} {} [{}]", reply.status, reply.body, reply.details)
+}

@@ -1,0 +1,326 @@
+//! Why a request failed, and the one table that says what its client is told.
+//!
+//! Every phase of the pipeline ends in a value or in a [`Failure`]. The statuses, bodies, response flags and
+//! details are Envoy's, so dashboards and runbooks written for Istio's own waypoint read the same here.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::StatusCode;
+
+/// Who caused a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client, or what it sent.
+    Downstream,
+    /// The endpoint, or the way to it.
+    Upstream,
+    /// This waypoint, by configuration.
+    Local,
+}
+
+/// Envoy's response flags, in the order in which Envoy prints them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags(u16);
+
+impl Flags {
+    /// No endpoint was healthy.
+    pub const NO_HEALTHY_UPSTREAM: Flags = Flags(1);
+    /// The response did not come in time.
+    pub const UPSTREAM_TIMEOUT: Flags = Flags(1 << 1);
+    /// All retries were used.
+    pub const RETRIES_EXCEEDED: Flags = Flags(1 << 2);
+    /// The endpoint could not be connected to.
+    pub const UPSTREAM_CONNECTION_FAILURE: Flags = Flags(1 << 3);
+    /// The endpoint closed the connection.
+    pub const UPSTREAM_TERMINATION: Flags = Flags(1 << 4);
+    /// No route matched.
+    pub const NO_ROUTE: Flags = Flags(1 << 5);
+    /// The route names a destination that does not exist.
+    pub const NO_CLUSTER: Flags = Flags(1 << 6);
+    /// A fault delayed the request.
+    pub const DELAY_INJECTED: Flags = Flags(1 << 7);
+    /// A fault answered the request.
+    pub const FAULT_INJECTED: Flags = Flags(1 << 8);
+    /// The client went away.
+    pub const DOWNSTREAM_TERMINATION: Flags = Flags(1 << 9);
+    /// The client broke the protocol.
+    pub const DOWNSTREAM_PROTOCOL_ERROR: Flags = Flags(1 << 10);
+    /// The endpoint broke the protocol.
+    pub const UPSTREAM_PROTOCOL_ERROR: Flags = Flags(1 << 11);
+
+    const NAMES: [(Flags, &'static str); 12] = [
+        (Flags::NO_HEALTHY_UPSTREAM, "UH"),
+        (Flags::RETRIES_EXCEEDED, "URX"),
+        (Flags::UPSTREAM_TIMEOUT, "UT"),
+        (Flags::UPSTREAM_CONNECTION_FAILURE, "UF"),
+        (Flags::UPSTREAM_TERMINATION, "UC"),
+        (Flags::NO_ROUTE, "NR"),
+        (Flags::NO_CLUSTER, "NC"),
+        (Flags::DELAY_INJECTED, "DI"),
+        (Flags::FAULT_INJECTED, "FI"),
+        (Flags::DOWNSTREAM_TERMINATION, "DC"),
+        (Flags::DOWNSTREAM_PROTOCOL_ERROR, "DPE"),
+        (Flags::UPSTREAM_PROTOCOL_ERROR, "UPE"),
+    ];
+
+    /// Both sets of flags.
+    #[must_use]
+    pub const fn with(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is set.
+    pub const fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The text of a metric label; the common sets are static.
+    pub(crate) fn label(self) -> Cow<'static, str> {
+        if self.is_empty() {
+            return Cow::Borrowed("-");
+        }
+        match Self::NAMES.iter().find(|(flag, _)| *flag == self) {
+            Some((_, name)) => Cow::Borrowed(name),
+            None => Cow::Owned(self.to_string()),
+        }
+    }
+
+    /// Whether no flag is set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// `-` when empty, else Envoy's short names joined by commas.
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("-");
+        }
+        let mut separator = "";
+        for (flag, name) in Self::NAMES {
+            if self.contains(flag) {
+                write!(f, "{separator}{name}")?;
+                separator = ",";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a connection to an endpoint did not come about or did not last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamFault {
+    /// Nothing was sent: the connection could not be made. The text is the transport's own reason.
+    Connect(String),
+    /// The connection could not be made in time.
+    ConnectTimeout,
+    /// The connection ended before the head of the response.
+    Terminated,
+    /// The endpoint refused the stream before processing it (HTTP/2 REFUSED_STREAM).
+    Refused,
+    /// What came back was not HTTP.
+    Protocol,
+}
+
+/// Why a request did not get its endpoint's response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// An authorization policy forbids the request; the text names policy and rule for the log, never for the client.
+    Denied(Arc<str>),
+    /// A fault's abort.
+    Aborted(StatusCode),
+    /// A fault's abort with a gRPC status.
+    AbortedGrpc(u8),
+    /// No route of the service's VirtualServices matches.
+    NoRoute,
+    /// The route cannot be carried out as it is written.
+    BrokenRoute,
+    /// The destination of the route is unknown to the mesh.
+    ClusterNotFound,
+    /// No healthy endpoint.
+    NoHealthyUpstream,
+    /// The last attempt failed in this way, after `retries` retries.
+    Upstream {
+        /// What happened.
+        fault: UpstreamFault,
+        /// How many attempts came before.
+        retries: u32,
+    },
+    /// The route's timeout passed.
+    ResponseTimeout,
+    /// The path cannot be normalised without ambiguity.
+    AmbiguousPath,
+    /// The request names no host.
+    MissingHost,
+    /// The target is in a form that a proxy does not serve.
+    BadTarget,
+    /// The client sent a broken body or went away while sending it.
+    DownstreamBody,
+}
+
+impl Failure {
+    /// Who caused it.
+    pub fn side(&self) -> Side {
+        match self {
+            Failure::AmbiguousPath | Failure::MissingHost | Failure::BadTarget | Failure::DownstreamBody => {
+                Side::Downstream
+            }
+            Failure::Upstream { .. } | Failure::ResponseTimeout => Side::Upstream,
+            _ => Side::Local,
+        }
+    }
+
+    /// What the client is told, what the log says.
+    pub fn reply(&self) -> Reply {
+        let reply = |status, body: &'static str, flags, details: &'static str| Reply {
+            status,
+            body: Cow::Borrowed(body),
+            flags,
+            details: Cow::Borrowed(details),
+            grpc_status: None,
+            close: false,
+        };
+        let none = Flags::default();
+        match self {
+            Failure::Denied(details) => Reply {
+                details: Cow::Owned(details.to_string()),
+                ..reply(StatusCode::FORBIDDEN, "RBAC: access denied", none, "")
+            },
+            Failure::Aborted(status) => reply(
+                *status,
+                "fault filter abort",
+                Flags::FAULT_INJECTED,
+                "fault_filter_abort",
+            ),
+            Failure::AbortedGrpc(code) => Reply {
+                grpc_status: Some(*code),
+                ..reply(
+                    StatusCode::OK,
+                    "fault filter abort",
+                    Flags::FAULT_INJECTED,
+                    "fault_filter_abort",
+                )
+            },
+            Failure::NoRoute => reply(StatusCode::NOT_FOUND, "", Flags::NO_ROUTE, "route_not_found"),
+            Failure::BrokenRoute => reply(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "",
+                Flags::NO_CLUSTER,
+                "route_not_usable",
+            ),
+            Failure::ClusterNotFound => reply(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "",
+                Flags::NO_CLUSTER,
+                "cluster_not_found",
+            ),
+            Failure::NoHealthyUpstream => reply(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no healthy upstream",
+                Flags::NO_HEALTHY_UPSTREAM,
+                "no_healthy_upstream",
+            ),
+            Failure::Upstream { fault, retries } => upstream_reply(fault, *retries),
+            Failure::ResponseTimeout => reply(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream request timeout",
+                Flags::UPSTREAM_TIMEOUT,
+                "response_timeout",
+            ),
+            Failure::AmbiguousPath => Reply {
+                close: true,
+                ..reply(StatusCode::BAD_REQUEST, "", none, "path_normalization_failed")
+            },
+            Failure::MissingHost => Reply {
+                close: true,
+                ..reply(StatusCode::BAD_REQUEST, "", none, "missing_host_header")
+            },
+            Failure::BadTarget => Reply {
+                close: true,
+                ..reply(StatusCode::NOT_FOUND, "", Flags::NO_ROUTE, "route_not_found")
+            },
+            Failure::DownstreamBody => Reply {
+                close: true,
+                ..reply(
+                    StatusCode::BAD_REQUEST,
+                    "Bad Request",
+                    Flags::DOWNSTREAM_TERMINATION,
+                    "downstream_remote_disconnect",
+                )
+            },
+        }
+    }
+}
+
+/// One row of the rescue table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status of an HTTP reply.
+    pub status: StatusCode,
+    /// The reason, as text for the client; empty for none.
+    pub body: Cow<'static, str>,
+    /// For the log and the metrics.
+    pub flags: Flags,
+    /// For the log.
+    pub details: Cow<'static, str>,
+    /// A gRPC status that the configuration asked for; else the status is mapped for gRPC clients.
+    pub grpc_status: Option<u8>,
+    /// Whether the client's connection must end with the reply.
+    pub close: bool,
+}
+
+fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {
+    let (reason, detail, flags) = match fault {
+        UpstreamFault::Connect(cause) => (
+            "remote connection failure",
+            format!("remote_connection_failure|{}", cause.replace(' ', "_")),
+            Flags::UPSTREAM_CONNECTION_FAILURE,
+        ),
+        UpstreamFault::ConnectTimeout => (
+            "connection timeout",
+            "connection_timeout".to_owned(),
+            Flags::UPSTREAM_CONNECTION_FAILURE,
+        ),
+        UpstreamFault::Terminated => (
+            "connection termination",
+            "connection_termination".to_owned(),
+            Flags::UPSTREAM_TERMINATION,
+        ),
+        UpstreamFault::Refused => (
+            "remote refused stream reset",
+            "remote_refused_stream_reset".to_owned(),
+            Flags::UPSTREAM_TERMINATION,
+        ),
+        UpstreamFault::Protocol => (
+            "protocol error",
+            "protocol_error".to_owned(),
+            Flags::UPSTREAM_PROTOCOL_ERROR,
+        ),
+    };
+    let retried = if retries > 0 {
+        "retried and the latest "
+    } else {
+        ""
+    };
+    Reply {
+        status: match fault {
+            UpstreamFault::Protocol => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        },
+        body: Cow::Owned(format!(
+            "upstream connect error or disconnect/reset before headers. {retried}reset reason: {reason}"
+        )),
+        flags: if retries > 0 {
+            flags.with(Flags::RETRIES_EXCEEDED)
+        } else {
+            flags
+        },
+        details: Cow::Owned(format!("upstream_reset_before_response_started{{{detail}}}")),
+        grpc_status: None,
+        close: false,
+    }
+}

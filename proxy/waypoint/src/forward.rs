@@ -1,0 +1,144 @@
+//! Phase 6 and 7, route and attempt: a request as its route wants it, sent to the route's cluster.
+
+use std::sync::atomic::Ordering;
+
+use cairn_http::body::{Body, Observed};
+use cairn_route::{Destination, HeaderOperations, rewrite};
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use http_body::Body as _;
+use tokio::sync::oneshot;
+
+use crate::deadline::{self, Timed, Timer};
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::plan::RoutePlan;
+use crate::{attempt, respond, switch};
+
+const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
+const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-envoy-original-host");
+
+/// Sends a request to one destination of its route, the default one when the route has none; gives the response as
+/// the client gets it.
+pub(crate) async fn send(
+    exchange: &mut Exchange,
+    route: &RoutePlan,
+    destination: Option<&Destination>,
+    body: Body,
+) -> Result<Response<Body>, Failure> {
+    let cluster = route.cluster(destination).ok_or(Failure::ClusterNotFound)?;
+    exchange.recorder.clustered(cluster);
+    let response_headers = destination.map(|destination| &destination.response_headers);
+    let quoted = quoted(exchange, response_headers);
+    let uri = target(exchange, route)?;
+    operate(exchange, route, destination);
+    let (body, ended) = count(exchange, body);
+    let mut timer = route.timeout().map(|timeout| deadline::timer(timeout, ended));
+    let request = request(exchange, uri, body);
+
+    let attempt = attempt::send(exchange, cluster, request);
+    let (mut response, took) = match &mut timer {
+        None => attempt.await?,
+        Some(timer) => tokio::select! {
+            biased;
+            answered = attempt => answered?,
+            () = timer => return Err(Failure::ResponseTimeout),
+        },
+    };
+    let switched = switch::accepted(exchange, &mut response);
+    respond::upstream(exchange, &mut response, took);
+    if let Some(operations) = response_headers {
+        respond::operate(exchange, operations, &route.name, &quoted, &mut response);
+    }
+    exchange
+        .recorder
+        .answered(response.status(), response.headers(), "via_upstream".into());
+    if let Some(streams) = switched {
+        switch::spawn(exchange, streams, &mut response);
+        return Ok(response);
+    }
+    Ok(match timer {
+        Some(timer) => timed(response, timer),
+        None => response,
+    })
+}
+
+/// Path and query to forward.
+fn target(exchange: &mut Exchange, route: &RoutePlan) -> Result<Uri, Failure> {
+    let Some(rewrite) = route.rewrite() else {
+        return Ok(exchange.parts.uri.clone());
+    };
+    let target = rewrite::apply(rewrite, &exchange.head()).map_err(|_| Failure::BrokenRoute)?;
+    let original = exchange
+        .parts
+        .uri
+        .path_and_query()
+        .map(|target| HeaderValue::from_str(target.as_str()));
+    if let Some(Ok(original)) = original {
+        exchange.parts.headers.insert(ORIGINAL_PATH, original);
+    }
+    let mut parts = exchange.parts.uri.clone().into_parts();
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).map_err(|_| Failure::BrokenRoute)
+}
+
+/// Header operations and the authority of the destination.
+fn operate(exchange: &mut Exchange, route: &RoutePlan, destination: Option<&Destination>) {
+    let own = HeaderValue::from_str(exchange.authority.as_str()).ok();
+    let mut headers = std::mem::take(&mut exchange.parts.headers);
+    let authority = destination.and_then(|destination| destination.authority.clone());
+    if let (Some(_), Some(own)) = (&authority, &own) {
+        headers.insert(ORIGINAL_HOST, own.clone());
+    }
+    if let Some(host) = authority.or(own) {
+        headers.insert(HOST, host);
+    }
+    if let Some(destination) = destination.filter(|destination| !destination.request_headers.is_empty()) {
+        destination
+            .request_headers
+            .apply_to_request(&mut headers, &exchange.facts(&route.name));
+    }
+    exchange.parts.headers = headers;
+}
+
+/// The request's fields, when a value written to the response will quote them.
+fn quoted(exchange: &Exchange, operations: Option<&HeaderOperations>) -> HeaderMap {
+    match operations {
+        Some(operations) if operations.quotes_request() => exchange.parts.headers.clone(),
+        _ => HeaderMap::new(),
+    }
+}
+
+/// The request's body, counted; and the news of its end, unless it has ended already.
+fn count(exchange: &Exchange, body: Body) -> (Body, Option<oneshot::Receiver<()>>) {
+    if body.is_end_stream() {
+        return (Body::empty(), None);
+    }
+    let received = exchange.recorder.received();
+    let (ended, news) = oneshot::channel();
+    let body = Observed::new(body, move |end| {
+        received.store(end.bytes, Ordering::Relaxed);
+        // Nobody waits for it when the route has no timeout.
+        let _ = ended.send(());
+    });
+    (Body::boxed(body), Some(news))
+}
+
+fn request(exchange: &mut Exchange, uri: Uri, body: Body) -> Request<Body> {
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.parts.method.clone();
+    *request.uri_mut() = uri;
+    *request.headers_mut() = std::mem::take(&mut exchange.parts.headers);
+    switch::ask(exchange, &mut request);
+    request
+}
+
+fn timed(response: Response<Body>, timer: Timer) -> Response<Body> {
+    response.map(|body| {
+        if body.is_end_stream() {
+            body
+        } else {
+            Body::boxed(Timed::new(body, timer))
+        }
+    })
+}

@@ -1,0 +1,113 @@
+//! Connections that are not HTTP: authorized by what is known of a connection, then carried as bytes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cairn_http::upgrade::bridge;
+use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::access_log::Record;
+use crate::authorize;
+use crate::downstream::Downstream;
+use crate::exchange::Scope;
+use crate::failure::{Failure, Flags, UpstreamFault};
+use crate::plan::{Cluster, Plans};
+use crate::proxy::Proxy;
+use crate::upstream::{Stream, Upstream};
+
+/// How long a connection may be silent: Envoy's default for TCP.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Endpoints that are tried before the connection is given up.
+const ATTEMPTS: usize = 3;
+
+/// Carries one connection to its end.
+pub(crate) async fn serve(
+    proxy: &Proxy,
+    downstream: &Downstream,
+    client: impl AsyncRead + AsyncWrite + Unpin,
+) {
+    let plans = proxy.plans.load_full();
+    let scope = Scope::of(&plans, &downstream.target, &downstream.peer);
+    let began = Instant::now();
+    let mut record = Record::new(downstream.local, downstream.remote);
+    let labels = TcpLabels {
+        reporter: Reporter::Waypoint,
+        source: downstream.labels.clone(),
+        destination: proxy.unknown.clone(),
+        service: scope.labels(proxy),
+        response_flags: Flags::default().label(),
+        connection_security_policy: SecurityPolicy::MutualTls,
+    };
+    match open(downstream, &scope, &mut record).await {
+        Ok((stream, endpoint)) => {
+            let labels = TcpLabels {
+                destination: endpoint.data.labels.clone(),
+                ..labels
+            };
+            let series = proxy.tcp.series(&labels);
+            series.opened();
+            let carried = tokio::select! {
+                carried = bridge(client, stream, IDLE) => carried,
+                () = proxy.drain.forced() => cairn_http::upgrade::Bridged::default(),
+            };
+            series.add_received(carried.sent);
+            series.add_sent(carried.received);
+            series.closed();
+            record.received = carried.sent;
+            record.sent = carried.received;
+        }
+        Err(failure) => {
+            let reply = failure.reply();
+            record.flags = reply.flags;
+            record.details = reply.details;
+            proxy
+                .tcp
+                .series(&TcpLabels {
+                    response_flags: reply.flags.label(),
+                    ..labels
+                })
+                .failed();
+        }
+    }
+    record.duration = began.elapsed();
+    write(proxy, &plans, &record);
+}
+
+/// Authorizes the connection and opens one to an endpoint; one that cannot be reached is passed over for another.
+async fn open(
+    downstream: &Downstream,
+    scope: &Scope,
+    record: &mut Record,
+) -> Result<(Stream, cairn_balance::Picked<Upstream>), Failure> {
+    authorize::check(scope.policies(), &downstream.access())?;
+    let cluster: &Arc<Cluster> = scope.default_cluster().ok_or(Failure::ClusterNotFound)?;
+    record.upstream_cluster = Arc::clone(&cluster.name);
+    let mut failed = Vec::new();
+    let mut failure = Failure::NoHealthyUpstream;
+    while failed.len() < ATTEMPTS {
+        let fresh = |upstream: &Upstream| !failed.contains(&upstream.address);
+        let Some(endpoint) = cluster.pick(fresh) else {
+            break;
+        };
+        record.upstream_host = Some(endpoint.data.address);
+        match endpoint.data.connections.open().await {
+            Ok(stream) => return Ok((stream, endpoint)),
+            Err(error) => {
+                let retries = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+                failure = Failure::Upstream {
+                    fault: UpstreamFault::Connect(error.to_string()),
+                    retries,
+                };
+                failed.push(endpoint.data.address);
+            }
+        }
+    }
+    Err(failure)
+}
+
+fn write(proxy: &Proxy, plans: &Plans, record: &Record) {
+    if let Some(format) = &plans.access_log {
+        proxy.access_log.write(|line| format.write(record, line));
+    }
+}

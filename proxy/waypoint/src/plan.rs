@@ -1,0 +1,212 @@
+//! What has been compiled for one waypoint, as requests read it.
+//!
+//! A [`Plans`] is immutable and swapped whole. Everything that can be decided when the configuration changes has been:
+//! a route leads straight to its clusters, a cluster to its endpoints, an endpoint to its connections.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_authz::PolicySet;
+use cairn_balance::{Balancer, Endpoint, Picked, Policy};
+use cairn_identity::SpiffeId;
+use cairn_mesh::{AppProtocol, Service, Snapshot, Waypoint};
+use cairn_route::rewrite::PathRewrite;
+use cairn_route::{Action, Destination, Fault, HeaderOperations, Route, RouteTable};
+use cairn_telemetry::traffic::{Interned, ServiceLabels};
+
+use crate::access_log::Format;
+use crate::upstream::Upstream;
+
+/// Everything that this waypoint knows, of one version of the configuration.
+pub struct Plans {
+    /// The version of the configuration.
+    pub version: u64,
+    pub(crate) mesh: Snapshot,
+    /// This waypoint; `None` when its Gateway does not exist (any more): it then serves nothing.
+    pub(crate) waypoint: Option<Arc<Waypoint>>,
+    pub(crate) services: HashMap<Arc<str>, Arc<ServicePlan>>,
+    /// Policies for traffic that is addressed to workloads: those attached to the Gateway itself.
+    pub(crate) workload_policies: Arc<PolicySet>,
+    /// Workload by uid, and its port → the services of this waypoint behind which it stands there.
+    pub(crate) services_of: HashMap<(Arc<str>, u16), Vec<Arc<ServicePlan>>>,
+    /// None: no access log.
+    pub(crate) access_log: Option<Format>,
+}
+
+/// One service of the waypoint.
+pub(crate) struct ServicePlan {
+    pub(crate) service: Arc<Service>,
+    pub(crate) labels: Interned<ServiceLabels>,
+    pub(crate) policies: Arc<PolicySet>,
+    pub(crate) ports: Vec<Arc<PortPlan>>,
+}
+
+/// One port of a service.
+pub(crate) struct PortPlan {
+    pub(crate) port: u16,
+    pub(crate) protocol: AppProtocol,
+    /// None: no VirtualService applies, everything goes to `default`.
+    table: Option<RouteTable>,
+    /// In the order of the table.
+    routes: Vec<Arc<RoutePlan>>,
+    pub(crate) default: Arc<RoutePlan>,
+}
+
+/// A route with the clusters that it leads to.
+pub(crate) struct RoutePlan {
+    pub(crate) name: Arc<str>,
+    /// None for the default route.
+    pub(crate) route: Option<Arc<Route>>,
+    /// In the order of the route's destinations; the default route has one.
+    pub(crate) clusters: Vec<Option<Arc<Cluster>>>,
+}
+
+/// The endpoints of one destination: a service's port, or a subset of it.
+pub(crate) struct Cluster {
+    /// Istio's name for it: `inbound-vip|5000|http/v1|helloworld.default.svc.cluster.local`.
+    pub(crate) name: Arc<str>,
+    pub(crate) protocol: AppProtocol,
+    pub(crate) balancer: Balancer,
+    pub(crate) endpoints: Vec<Arc<Endpoint<Upstream>>>,
+}
+
+impl Plans {
+    /// Whether the peer may reach the service through this waypoint.
+    pub(crate) fn may_use(&self, service: &Service, peer: &SpiffeId) -> bool {
+        self.waypoint
+            .as_deref()
+            .is_some_and(|waypoint| self.mesh.may_use(waypoint, service, peer))
+    }
+
+    /// The plan of a service that may be reached through this waypoint.
+    pub(crate) fn service(&self, hostname: &str) -> Option<&Arc<ServicePlan>> {
+        self.services.get(hostname)
+    }
+
+    /// The policies of traffic that is addressed to a workload's port: the waypoint's own, and those of every service
+    /// that could have been addressed instead. Going past a service does not go past its policies.
+    pub(crate) fn policies_of_workload(&self, uid: &Arc<str>, port: u16) -> Vec<Arc<PolicySet>> {
+        let services = self
+            .services_of
+            .get(&(Arc::clone(uid), port))
+            .into_iter()
+            .flatten();
+        std::iter::once(&self.workload_policies)
+            .chain(services.map(|service| &service.policies))
+            .map(Arc::clone)
+            .collect()
+    }
+
+    /// Fills `services_of` from the services.
+    pub(crate) fn index_workloads(&mut self) {
+        for plan in self.services.values() {
+            for endpoint in &plan.service.endpoints {
+                for port in endpoint.ports.values() {
+                    let plans = self
+                        .services_of
+                        .entry((Arc::clone(&endpoint.workload.uid), *port))
+                        .or_default();
+                    plans.push(Arc::clone(plan));
+                }
+            }
+        }
+    }
+}
+
+impl ServicePlan {
+    pub(crate) fn port(&self, number: u16) -> Option<&Arc<PortPlan>> {
+        self.ports.iter().find(|port| port.port == number)
+    }
+}
+
+impl PortPlan {
+    /// `routes` are those of `table`, in its order.
+    pub(crate) fn new(
+        port: u16,
+        protocol: AppProtocol,
+        table: Option<(RouteTable, Vec<Arc<RoutePlan>>)>,
+        default: Arc<RoutePlan>,
+    ) -> PortPlan {
+        let (table, routes) = table.unzip();
+        PortPlan {
+            port,
+            protocol,
+            table,
+            routes: routes.unwrap_or_default(),
+            default,
+        }
+    }
+
+    /// The first route that matches; `None` when there are routes and none does.
+    pub(crate) fn find(&self, head: &cairn_route::RequestHead<'_>) -> Option<&Arc<RoutePlan>> {
+        match &self.table {
+            None => Some(&self.default),
+            Some(table) => self.routes.get(table.position(head)?),
+        }
+    }
+
+    /// All routes that have been written for this port.
+    pub(crate) fn routes(&self) -> &[Arc<RoutePlan>] {
+        &self.routes
+    }
+}
+
+impl RoutePlan {
+    /// The way to one workload that was addressed itself.
+    pub(crate) fn direct(upstream: Upstream, address: SocketAddr) -> RoutePlan {
+        let cluster = Cluster {
+            name: format!("inbound-vip|{}|direct|{}", address.port(), address.ip()).into(),
+            protocol: AppProtocol::Unknown,
+            balancer: Balancer::new(Policy::Random),
+            endpoints: vec![Arc::new(Endpoint::new(upstream))],
+        };
+        RoutePlan {
+            name: "default".into(),
+            route: None,
+            clusters: vec![Some(Arc::new(cluster))],
+        }
+    }
+
+    pub(crate) fn fault(&self) -> Option<&Fault> {
+        self.route.as_ref()?.fault.as_ref()
+    }
+
+    /// None: the default route, which forwards.
+    pub(crate) fn action(&self) -> Option<&Action> {
+        self.route.as_ref().map(|route| &route.action)
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.route.as_ref()?.timeout
+    }
+
+    pub(crate) fn rewrite(&self) -> Option<&PathRewrite> {
+        self.route.as_ref()?.rewrite.as_ref()
+    }
+
+    pub(crate) fn response_headers(&self) -> Option<&HeaderOperations> {
+        self.route.as_ref().map(|route| &route.response_headers)
+    }
+
+    /// The cluster of a destination of this route; of the default route without one.
+    pub(crate) fn cluster(&self, destination: Option<&Destination>) -> Option<&Arc<Cluster>> {
+        let place = match (self.action(), destination) {
+            (Some(Action::Forward(all)), Some(picked)) => {
+                all.iter().position(|one| std::ptr::eq(one, picked))?
+            }
+            _ => 0,
+        };
+        self.clusters.get(place)?.as_ref()
+    }
+}
+
+impl Cluster {
+    /// An endpoint that is acceptable, or none.
+    pub(crate) fn pick(&self, acceptable: impl Fn(&Upstream) -> bool) -> Option<Picked<Upstream>> {
+        self.balancer.pick(&self.endpoints, &mut rand::rng(), |endpoint| {
+            !acceptable(&endpoint.data)
+        })
+    }
+}

@@ -1,0 +1,26 @@
+//! What all connections of one waypoint share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cairn_hbone::DrainWatch;
+use cairn_telemetry::AccessLog;
+use cairn_telemetry::traffic::{HttpMetrics, Interned, ServiceLabels, TcpMetrics, WorkloadLabels};
+
+use crate::plan::Plans;
+use crate::upstream::Dialer;
+
+pub(crate) struct Proxy {
+    /// The compiled configuration. A request loads it once.
+    pub(crate) plans: ArcSwap<Plans>,
+    pub(crate) dialer: Arc<Dialer>,
+    pub(crate) access_log: AccessLog,
+    pub(crate) http: HttpMetrics,
+    pub(crate) tcp: TcpMetrics,
+    /// The labels of an endpoint that was never chosen.
+    pub(crate) unknown: Interned<WorkloadLabels>,
+    /// The labels of traffic that is addressed to a workload.
+    pub(crate) no_service: Interned<ServiceLabels>,
+    /// Told when connections are to finish what they have begun and take nothing new, and when they are to be cut.
+    pub(crate) drain: DrainWatch,
+}

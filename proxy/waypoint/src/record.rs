@@ -1,0 +1,260 @@
+//! Phase 9, record: one access log line and one sample of each metric, at the end of the body.
+//!
+//! A [`Recorder`] is opened with the request's head and closed exactly once: with the response's body, or, when the
+//! client goes away before there is one, by being dropped.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use cairn_balance::Picked;
+use cairn_http::body::{End, Outcome};
+use cairn_telemetry::traffic::{
+    HttpLabels, Interned, Reporter, RequestProtocol, SecurityPolicy, ServiceLabels, WorkloadLabels,
+};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
+
+use crate::access_log::Record;
+use crate::deadline::TimedOut;
+use crate::downstream::Downstream;
+use crate::failure::Flags;
+use crate::plan::{Cluster, Plans};
+use crate::proxy::Proxy;
+use crate::upstream::Upstream;
+
+/// What is known of a request so far; it is written down when the recorder is closed or dropped.
+pub(crate) struct Recorder(Option<Box<Open>>);
+
+struct Open {
+    proxy: Arc<Proxy>,
+    plans: Arc<Plans>,
+    downstream: Arc<Downstream>,
+    record: Record,
+    began: Instant,
+    received: Arc<AtomicU64>,
+    service: Interned<ServiceLabels>,
+    destination: Option<Interned<WorkloadLabels>>,
+    held: Option<Picked<Upstream>>,
+    grpc: bool,
+    grpc_status: Option<u16>,
+}
+
+impl Recorder {
+    pub(crate) fn open(
+        proxy: &Arc<Proxy>,
+        plans: &Arc<Plans>,
+        downstream: &Arc<Downstream>,
+        service: Interned<ServiceLabels>,
+        parts: &Parts,
+    ) -> Recorder {
+        let record = Record {
+            method: Some(parts.method.clone()),
+            protocol: Some(parts.version),
+            ..Record::new(downstream.local, downstream.remote)
+        };
+        Recorder(Some(Box::new(Open {
+            grpc: cairn_http::grpc::is_grpc(&parts.headers),
+            service,
+            proxy: Arc::clone(proxy),
+            plans: Arc::clone(plans),
+            downstream: Arc::clone(downstream),
+            record,
+            began: Instant::now(),
+            received: Arc::default(),
+            destination: None,
+            held: None,
+            grpc_status: None,
+        })))
+    }
+
+    /// The rest of the request goes on in other hands.
+    pub(crate) fn take(&mut self) -> Recorder {
+        Recorder(self.0.take())
+    }
+
+    /// The head is as policies, routes and the endpoint see it.
+    pub(crate) fn headed(&mut self, parts: &Parts, authority: &Authority) {
+        let Some(open) = &mut self.0 else { return };
+        let Some(format) = &open.plans.access_log else {
+            return;
+        };
+        open.record.captured = format.capture_request(&parts.headers);
+        open.record.path = parts.uri.path_and_query().cloned();
+        open.record.authority = Some(authority.clone());
+    }
+
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.grpc)
+    }
+
+    /// The counter of the request's body.
+    pub(crate) fn received(&self) -> Arc<AtomicU64> {
+        self.0
+            .as_ref()
+            .map(|open| Arc::clone(&open.received))
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn flag(&mut self, flags: Flags) {
+        if let Some(open) = &mut self.0 {
+            open.record.flags = open.record.flags.with(flags);
+        }
+    }
+
+    pub(crate) fn routed(&mut self, name: &Arc<str>) {
+        if let Some(open) = &mut self.0 {
+            open.record.route_name = Arc::clone(name);
+        }
+    }
+
+    pub(crate) fn clustered(&mut self, cluster: &Cluster) {
+        if let Some(open) = &mut self.0 {
+            open.record.upstream_cluster = Arc::clone(&cluster.name);
+        }
+    }
+
+    pub(crate) fn attempted(&mut self, upstream: &Upstream) {
+        if let Some(open) = &mut self.0 {
+            open.record.upstream_host = Some(upstream.address);
+            open.destination = Some(upstream.labels.clone());
+        }
+    }
+
+    pub(crate) fn upstream_failed(&mut self, reason: String) {
+        if let Some(open) = &mut self.0 {
+            open.record.transport_failure = Some(reason);
+        }
+    }
+
+    pub(crate) fn upstream_answered(&mut self, milliseconds: u64) {
+        if let Some(open) = &mut self.0 {
+            open.record.upstream_service_time = Some(milliseconds);
+        }
+    }
+
+    /// Counts the request against its endpoint until its end.
+    pub(crate) fn hold(&mut self, endpoint: Picked<Upstream>) {
+        if let Some(open) = &mut self.0 {
+            open.held = Some(endpoint);
+        }
+    }
+
+    /// Bytes that the client sent, when they did not come as a body.
+    pub(crate) fn carried(&self, bytes: u64) {
+        self.received().store(bytes, Ordering::Relaxed);
+    }
+
+    /// The head of the response is known.
+    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap, details: Cow<'static, str>) {
+        let Some(open) = &mut self.0 else { return };
+        open.record.code = status.as_u16();
+        open.record.details = details;
+        if open.grpc {
+            open.grpc_status = cairn_http::grpc::status(headers);
+        }
+        if let Some(format) = &open.plans.access_log {
+            open.record.response_captured = format.capture_response(headers);
+        }
+    }
+
+    /// The body of the response has ended.
+    pub(crate) fn close(mut self, end: &End<'_>) {
+        if let Some(mut open) = self.0.take() {
+            open.end(end);
+            open.write();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some(mut open) = self.0.take() {
+            open.client_gone();
+            open.write();
+        }
+    }
+}
+
+impl Open {
+    fn end(&mut self, end: &End<'_>) {
+        self.record.sent = end.bytes;
+        if self.grpc
+            && let Some(status) = end.trailers.and_then(cairn_http::grpc::status)
+        {
+            self.grpc_status = Some(status);
+        }
+        match end.outcome {
+            Outcome::Complete => {}
+            Outcome::Failed(error) => {
+                let timed_out = std::error::Error::source(error).is_some_and(|cause| cause.is::<TimedOut>());
+                let (flag, details) = if timed_out {
+                    (Flags::UPSTREAM_TIMEOUT, "response_timeout")
+                } else {
+                    (
+                        Flags::UPSTREAM_TERMINATION,
+                        "upstream_reset_after_response_started{connection_termination}",
+                    )
+                };
+                self.record.flags = self.record.flags.with(flag);
+                self.record.details = details.into();
+            }
+            Outcome::Dropped => self.client_gone(),
+        }
+    }
+
+    fn client_gone(&mut self) {
+        self.record.flags = self.record.flags.with(Flags::DOWNSTREAM_TERMINATION);
+        self.record.details = "downstream_remote_disconnect".into();
+    }
+
+    fn write(&mut self) {
+        let duration = self.began.elapsed();
+        self.record.duration = duration;
+        self.record.received = self.received.load(Ordering::Relaxed);
+        if let Some(format) = &self.plans.access_log {
+            self.proxy
+                .access_log
+                .write(|line| format.write(&self.record, line));
+        }
+        let destination = self.destination.take();
+        let labels = HttpLabels {
+            reporter: Reporter::Waypoint,
+            source: self.downstream.labels.clone(),
+            // Both principals are known exactly when an endpoint was chosen: the client's always is.
+            connection_security_policy: match &destination {
+                Some(labels) if !labels.principal.is_empty() => SecurityPolicy::MutualTls,
+                _ => SecurityPolicy::Unknown,
+            },
+            destination: destination.unwrap_or_else(|| self.proxy.unknown.clone()),
+            service: self.service.clone(),
+            request_protocol: if self.grpc {
+                RequestProtocol::Grpc
+            } else {
+                RequestProtocol::Http
+            },
+            response_code: self.record.code,
+            grpc_response_status: self.grpc_status.map(u32::from),
+            response_flags: self.record.flags.label(),
+        };
+        self.proxy
+            .http
+            .series(&labels)
+            .observe(duration, self.record.received, self.record.sent);
+    }
+}
+
+/// A line for a request that was refused for its form, before there was a request.
+pub(crate) fn refused(proxy: &Proxy, downstream: &Downstream, code: u16, details: &'static str) {
+    let plans = proxy.plans.load();
+    let Some(format) = &plans.access_log else { return };
+    let record = Record {
+        code,
+        flags: Flags::DOWNSTREAM_PROTOCOL_ERROR,
+        details: Cow::Borrowed(details),
+        ..Record::new(downstream.local, downstream.remote)
+    };
+    proxy.access_log.write(|line| format.write(&record, line));
+}

@@ -1,0 +1,119 @@
+//! Phase 8, response: what goes back to the client, from an endpoint or from the waypoint itself.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cairn_http::body::Body;
+use cairn_http::{grpc, headers};
+use cairn_route::{DirectResponse, Facts, HeaderOperations, Redirect};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+
+use crate::exchange::Exchange;
+use crate::failure::{Failure, Reply};
+use crate::plan::RoutePlan;
+
+const ISTIO_ENVOY: HeaderValue = HeaderValue::from_static("istio-envoy");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
+const UPSTREAM_SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
+
+/// Prepares an endpoint's response: the fields that end at this hop go, those that Istio's proxies add come.
+pub(crate) fn upstream(exchange: &mut Exchange, response: &mut Response<Body>, took: Duration) {
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let headers = response.headers_mut();
+    headers::strip_hop_by_hop(headers);
+    headers.insert(SERVER, ISTIO_ENVOY);
+    headers.insert(UPSTREAM_SERVICE_TIME, HeaderValue::from(milliseconds));
+    exchange.recorder.upstream_answered(milliseconds);
+}
+
+/// Applies a route's operations on a response to a request that had the fields `request`.
+pub(crate) fn operate(
+    exchange: &Exchange,
+    operations: &HeaderOperations,
+    route_name: &str,
+    request: &HeaderMap,
+    response: &mut Response<Body>,
+) {
+    if !operations.is_empty() {
+        let facts = Facts {
+            response_code: Some(response.status()),
+            ..exchange.facts(route_name)
+        };
+        operations.apply_to_response(response.headers_mut(), request, &facts);
+    }
+}
+
+/// A row of the rescue table, in the protocol of the client.
+pub(crate) fn failure(exchange: &mut Exchange, reply: Reply) -> Response<Body> {
+    exchange.recorder.flag(reply.flags);
+    let mut response = if exchange.recorder.is_grpc() {
+        let chosen = reply
+            .grpc_status
+            .and_then(|code| grpc::Code::from_u16(code.into()));
+        let code = chosen.unwrap_or_else(|| grpc::Code::from_http(reply.status));
+        grpc::trailers_only(code, &reply.body)
+    } else {
+        local(reply.status, Bytes::from(reply.body.into_owned()))
+    };
+    response.headers_mut().insert(SERVER, ISTIO_ENVOY);
+    if reply.close && exchange.parts.version <= Version::HTTP_11 {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    exchange
+        .recorder
+        .answered(response.status(), response.headers(), reply.details);
+    response
+}
+
+/// The fixed response of a route.
+pub(crate) fn direct(exchange: &mut Exchange, route: &RoutePlan, direct: &DirectResponse) -> Response<Body> {
+    let response = local(direct.status, direct.body.clone());
+    own(exchange, route, response)
+}
+
+/// The redirect of a route.
+pub(crate) fn redirect(
+    exchange: &mut Exchange,
+    route: &RoutePlan,
+    redirect: &Redirect,
+) -> Result<Response<Body>, Failure> {
+    let location = cairn_route::redirect::location(redirect, &exchange.head());
+    let location = HeaderValue::from_str(&location).map_err(|_| Failure::BrokenRoute)?;
+    let mut response = local(redirect.status, Bytes::new());
+    response.headers_mut().insert(LOCATION, location);
+    Ok(own(exchange, route, response))
+}
+
+/// Finishes a response that a route makes itself.
+fn own(exchange: &mut Exchange, route: &RoutePlan, mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(SERVER, ISTIO_ENVOY);
+    if let Some(operations) = route.response_headers() {
+        operate(
+            exchange,
+            operations,
+            &route.name,
+            &exchange.parts.headers,
+            &mut response,
+        );
+    }
+    exchange
+        .recorder
+        .answered(response.status(), response.headers(), "direct_response".into());
+    response
+}
+
+fn local(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    if !body.is_empty() {
+        response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    }
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    *response.body_mut() = Body::full(body);
+    response
+}

@@ -1,0 +1,267 @@
+//! Starting, running and stopping one waypoint.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cairn_api::meta::Key;
+use cairn_config::{Problem, State};
+use cairn_hbone::{Drain, PoolOptions};
+use cairn_identity::{Identities, IdentityError, SpiffeId};
+use cairn_net::{ListenError, ListenOptions, listen};
+use cairn_telemetry::log::LogHandle;
+use cairn_telemetry::metrics::Registry;
+use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics};
+use cairn_telemetry::{AccessLog, Readiness, Sink, SinkError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::accept::Acceptor;
+use crate::admin::{self, Addresses};
+use crate::compile::Compiler;
+use crate::follow::Follow;
+use crate::proxy::Proxy;
+use crate::upstream::Dialer;
+
+/// How to run a waypoint.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Namespace and name of its Gateway.
+    pub gateway: Key,
+    /// Where to take tunnels; the Gateway's address and port 15008 when it is not given.
+    pub listen: Option<SocketAddr>,
+    /// Where the admin interface is; 127.0.0.1:15000, on loopback meshes the Gateway's address, when it is not given.
+    pub admin: Option<SocketAddr>,
+    /// Where metrics are; port 15020 of every address, on loopback meshes the Gateway's, when it is not given.
+    pub stats: Option<SocketAddr>,
+    /// Where readiness is; port 15021, as for metrics, when it is not given.
+    pub ready: Option<SocketAddr>,
+    /// How long connections may take to finish when the waypoint stops.
+    pub grace: Duration,
+    /// Where access log lines go; MeshConfig's `accessLogFile` decides when it is not given.
+    pub access_log: Option<AccessLog>,
+    /// The log whose levels the admin interface changes.
+    pub log: Option<LogHandle>,
+}
+
+impl Options {
+    /// The defaults for a Gateway.
+    #[must_use]
+    pub fn new(gateway: Key) -> Options {
+        Options {
+            gateway,
+            listen: None,
+            admin: None,
+            stats: None,
+            ready: None,
+            grace: Duration::from_secs(5),
+            access_log: None,
+            log: None,
+        }
+    }
+}
+
+/// Why a waypoint does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration has no such Gateway.
+    #[error(
+        "there is no Gateway {0} of a waypoint class; write one, or name another with --gateway NAMESPACE/NAME"
+    )]
+    NoGateway(Key),
+    /// The Gateway has no address.
+    #[error(
+        "Gateway {0} has no address to listen on; write spec.addresses, or name one with --listen ADDRESS:PORT"
+    )]
+    NoAddress(Key),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The access log cannot be opened.
+    #[error(transparent)]
+    AccessLog(#[from] SinkError),
+    /// The waypoint's own certificate cannot be had.
+    #[error("no certificate for {identity}: {source}")]
+    Identity {
+        /// Whose.
+        identity: SpiffeId,
+        /// Why.
+        source: IdentityError,
+    },
+}
+
+/// A waypoint that runs until it is drained or dropped.
+pub struct Waypoint {
+    address: SocketAddr,
+    addresses: Addresses,
+    identity: SpiffeId,
+    readiness: Readiness,
+    problems: watch::Receiver<Arc<Vec<Problem>>>,
+    version: watch::Receiver<u64>,
+    stop: watch::Sender<bool>,
+    drain: Drain,
+    grace: Duration,
+    quit: watch::Receiver<bool>,
+    access_log: AccessLog,
+    // Everything that runs in the background ends with the waypoint.
+    _tasks: JoinSet<()>,
+}
+
+impl Waypoint {
+    /// Starts a waypoint on a configuration that goes on changing.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: no such Gateway, an address in use, no certificate.
+    pub async fn start(
+        options: Options,
+        mut config: watch::Receiver<Arc<State>>,
+        identities: Identities,
+    ) -> Result<Waypoint, StartError> {
+        let state = Arc::clone(&config.borrow_and_update());
+        // The Gateway says who the waypoint is and where, which its connections depend on.
+        let (mesh, _) = cairn_mesh::Snapshot::compile(&state);
+        let gateway = mesh
+            .waypoint(&options.gateway)
+            .ok_or_else(|| StartError::NoGateway(options.gateway.clone()))?;
+        let identity = gateway.identity.clone();
+        let address = options
+            .listen
+            .or_else(|| gateway.socket())
+            .ok_or_else(|| StartError::NoAddress(options.gateway.clone()))?;
+        let source = Some(address.ip()).filter(|ip| !ip.is_unspecified());
+        let credential = identities.credential(&identity).await;
+        credential.map_err(|source| StartError::Identity {
+            identity: identity.clone(),
+            source,
+        })?;
+
+        let tunnels = cairn_hbone::Pool::new(
+            identities.clone(),
+            cairn_hbone::Settings::default(),
+            PoolOptions::default(),
+        );
+        let dialer = Arc::new(Dialer::new(tunnels, identity.clone(), source));
+        let mut compiler = Compiler::new(options.gateway.clone(), Arc::clone(&dialer));
+        let (plans, problems) = compiler.compile(&state);
+
+        let access_log = match &options.access_log {
+            Some(log) => log.clone(),
+            None => AccessLog::new(Sink::from_path(&plans.mesh.mesh.access_log_file))?,
+        };
+        let (drain, watch) = cairn_hbone::drain::channel();
+        let (quit_sender, quit) = watch::channel(false);
+        let registry = Registry::new();
+        let readiness = Readiness::default();
+        let starting = readiness.task("listening");
+        let (version_sender, version) = watch::channel(plans.version);
+        let (problem_sender, problems) = watch::channel(Arc::new(problems));
+        let proxy = Arc::new(Proxy {
+            plans: ArcSwap::from_pointee(plans),
+            dialer,
+            access_log: access_log.clone(),
+            http: HttpMetrics::register(&registry, SeriesOptions::default()),
+            tcp: TcpMetrics::register(&registry, SeriesOptions::default()),
+            unknown: Interned::default(),
+            no_service: Interned::default(),
+            drain: watch,
+        });
+
+        let listener = listen(
+            address,
+            &ListenOptions {
+                setting: Some("--listen"),
+                ..ListenOptions::default()
+            },
+        )?;
+        let address = listener.local_addr().unwrap_or(address);
+        let addresses = Addresses::new(&options, address);
+        let mut tasks = JoinSet::new();
+        let surroundings = admin::Surroundings {
+            proxy: Arc::clone(&proxy),
+            identities: identities.clone(),
+            registry,
+            readiness: readiness.clone(),
+            problems: problems.clone(),
+            log: options.log,
+            quit: quit_sender,
+        };
+        let addresses = admin::start(surroundings, addresses, &mut tasks)?;
+        let follow = Follow {
+            compiler,
+            proxy: Arc::clone(&proxy),
+            problems: problem_sender,
+            version: version_sender,
+        };
+        tasks.spawn(follow.run(config, state, options.gateway));
+        let (stop, stopped) = watch::channel(false);
+        tasks.spawn(Acceptor::new(identities, identity.clone(), proxy).run(listener, stopped));
+        starting.done();
+        tracing::info!(%address, %identity, "waypoint listening");
+        Ok(Waypoint {
+            address,
+            addresses,
+            identity,
+            readiness,
+            problems,
+            version,
+            stop,
+            drain,
+            grace: options.grace,
+            quit,
+            access_log,
+            _tasks: tasks,
+        })
+    }
+
+    /// Where it takes tunnels.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its admin, stats and readiness servers are.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// What its certificate says.
+    #[must_use]
+    pub fn identity(&self) -> &SpiffeId {
+        &self.identity
+    }
+
+    /// What is wrong in the configuration; changes with it.
+    #[must_use]
+    pub fn problems(&self) -> watch::Receiver<Arc<Vec<Problem>>> {
+        self.problems.clone()
+    }
+
+    /// The version of the configuration that requests see; changes with it.
+    #[must_use]
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.version.clone()
+    }
+
+    /// Resolves when the admin interface has been asked to end the process.
+    pub async fn quit(&self) {
+        let mut quit = self.quit.clone();
+        if quit.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Stops: not ready any more, no new connections, and those that are open get the grace period to finish. Returns
+    /// whether all did.
+    pub async fn drain(self) -> bool {
+        let _draining = self.readiness.task("draining");
+        // An error would mean that the accept loop has ended already.
+        let _ = self.stop.send(true);
+        let finished = self.drain.finish(self.grace).await;
+        self.access_log.flush();
+        finished
+    }
+}

@@ -1,0 +1,281 @@
+//! The endpoints that requests are sent to, and the connections to them.
+//!
+//! A connection belongs to a workload, by its uid and identity, never to an address alone: when the workload goes or
+//! its address is given to another, its pool is closed and no request meant for it reaches its successor.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use cairn_hbone::{Authority, ConnectError, ConnectRequest, Destination, Pool as Tunnels, Tunnel};
+use cairn_http::pool;
+use cairn_identity::SpiffeId;
+use cairn_mesh::{HBONE_PORT, Tunnel as Transport, Workload};
+use cairn_net::{ConnectOptions, connect};
+use cairn_telemetry::traffic::{Interned, WorkloadLabels};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::labels;
+
+/// One port of one workload.
+pub(crate) struct Upstream {
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) labels: Interned<WorkloadLabels>,
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<Connections>,
+}
+
+impl Upstream {
+    /// A port of a workload that was addressed itself, at the address that was used.
+    pub(crate) fn direct(dialer: &Arc<Dialer>, workload: &Arc<Workload>, address: SocketAddr) -> Upstream {
+        let dial = Dial::new(dialer, workload, address);
+        Upstream {
+            labels: labels::workload(workload),
+            workload: Arc::clone(workload),
+            address,
+            connections: Arc::new(Connections::new(dial)),
+        }
+    }
+}
+
+/// The connections to one port of one workload.
+pub(crate) struct Connections {
+    dial: Dial,
+    pub(crate) http1: pool::Upstream<Dial>,
+    pub(crate) http2: pool::Upstream<Dial>,
+}
+
+impl Connections {
+    fn new(dial: Dial) -> Connections {
+        let pool = |version| pool::Upstream::new(dial.clone(), version, pool::Settings::default());
+        Connections {
+            http1: pool(pool::Version::Http1),
+            http2: pool(pool::Version::Http2),
+            dial,
+        }
+    }
+
+    /// A connection for bytes that are not HTTP.
+    pub(crate) async fn open(&self) -> Result<Stream, DialError> {
+        use cairn_http::pool::Connect as _;
+        self.dial.connect().await
+    }
+}
+
+/// Every pool that is in use, so that a new configuration goes on with the connections of the last.
+pub(crate) struct Upstreams {
+    dialer: Arc<Dialer>,
+    known: HashMap<Key, Weak<Connections>>,
+}
+
+/// What must stay the same for a connection to be used again.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    uid: Arc<str>,
+    identity: SpiffeId,
+    address: SocketAddr,
+    transport: Transport,
+}
+
+impl Upstreams {
+    pub(crate) fn new(dialer: Arc<Dialer>) -> Upstreams {
+        Upstreams {
+            dialer,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The upstream of a workload's port; `None` when the workload has no address.
+    pub(crate) fn get(&mut self, workload: &Arc<Workload>, port: u16) -> Option<Upstream> {
+        let address = SocketAddr::new(*workload.addresses.first()?, port);
+        let key = Key {
+            uid: Arc::clone(&workload.uid),
+            identity: workload.identity.clone(),
+            address,
+            transport: workload.protocol,
+        };
+        let connections = self.known.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let connections = Arc::new(Connections::new(Dial::new(&self.dialer, workload, address)));
+            self.known.insert(key, Arc::downgrade(&connections));
+            connections
+        });
+        let labels = labels::workload(workload);
+        Some(Upstream {
+            workload: Arc::clone(workload),
+            labels,
+            address,
+            connections,
+        })
+    }
+
+    /// Closes the pools of workloads that no plan names any more, and forgets them.
+    pub(crate) fn sweep(&mut self) {
+        self.known.retain(|_, connections| connections.strong_count() > 0);
+    }
+}
+
+/// How this waypoint opens connections: as itself, from its own address.
+pub(crate) struct Dialer {
+    tunnels: Option<Tunnels>,
+    identity: Option<SpiffeId>,
+    source: Option<IpAddr>,
+}
+
+impl Dialer {
+    pub(crate) fn new(tunnels: Tunnels, identity: SpiffeId, source: Option<IpAddr>) -> Dialer {
+        Dialer {
+            tunnels: Some(tunnels),
+            identity: Some(identity),
+            source,
+        }
+    }
+
+    /// For compiling without serving: nothing can be reached.
+    pub(crate) fn offline() -> Dialer {
+        Dialer {
+            tunnels: None,
+            identity: None,
+            source: None,
+        }
+    }
+
+    async fn tunnel(&self, address: SocketAddr, expected: &Arc<[SpiffeId]>) -> Result<Tunnel, DialError> {
+        let (Some(tunnels), Some(identity)) = (&self.tunnels, &self.identity) else {
+            return Err(DialError::Offline);
+        };
+        let destination = Destination {
+            source: identity.clone(),
+            expected: Arc::clone(expected),
+            address: SocketAddr::new(address.ip(), HBONE_PORT),
+            bind: self.source.filter(|source| source.is_ipv4() == address.is_ipv4()),
+        };
+        let request = ConnectRequest::new(Authority::Ip(address));
+        Ok(tunnels.connect(&destination, request).await?)
+    }
+
+    async fn plain(&self, address: SocketAddr) -> Result<TcpStream, DialError> {
+        // A loopback source would not be routed to another host.
+        let source = self.source.filter(|source| {
+            source.is_ipv4() == address.is_ipv4() && source.is_loopback() == address.ip().is_loopback()
+        });
+        Ok(connect(
+            address,
+            &ConnectOptions {
+                source,
+                ..ConnectOptions::default()
+            },
+        )
+        .await?)
+    }
+}
+
+/// Opens connections to one endpoint.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    dialer: Arc<Dialer>,
+    address: SocketAddr,
+    transport: Transport,
+    expected: Arc<[SpiffeId]>,
+}
+
+impl Dial {
+    fn new(dialer: &Arc<Dialer>, workload: &Workload, address: SocketAddr) -> Dial {
+        Dial {
+            dialer: Arc::clone(dialer),
+            address,
+            transport: workload.protocol,
+            expected: Arc::from([workload.identity.clone()]),
+        }
+    }
+}
+
+impl pool::Connect for Dial {
+    type Io = Stream;
+    type Error = DialError;
+
+    async fn connect(&self) -> Result<Stream, DialError> {
+        match self.transport {
+            Transport::None => self.dialer.plain(self.address).await.map(Stream::Plain),
+            Transport::Hbone => self
+                .dialer
+                .tunnel(self.address, &self.expected)
+                .await
+                .map(Stream::Tunnel),
+        }
+    }
+}
+
+/// Why an endpoint could not be connected to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    #[error(transparent)]
+    Tcp(#[from] cairn_net::ConnectError),
+    #[error(transparent)]
+    Tunnel(#[from] ConnectError),
+    #[error("this waypoint was compiled without its connections")]
+    Offline,
+}
+
+/// A connection to an endpoint.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tunnel(Tunnel),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tunnel(tunnel) => tunnel.is_write_vectored(),
+        }
+    }
+}
