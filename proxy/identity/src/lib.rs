@@ -49,3 +49,4 @@ pub use issuer::{BoxFuture, IssueError, IssuedCertificate, Issuer};
 pub use peer::{CertificateDetail, PeerError, identity_of};
 pub use spiffe::{SpiffeId, SpiffeIdError};
 pub use store::{CertificateInfo, CertificateState, Identities, IdentityError, MintError, Options};
+pub use tls::TlsError;
