@@ -1,0 +1,138 @@
+//! An application that tells what reached it.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Version};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// One request as a backend saw it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The request's method.
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    /// `:authority` or Host.
+    pub authority: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The protocol it came by.
+    pub version: Version,
+    /// The address it came from.
+    pub peer: SocketAddr,
+}
+
+/// A server of HTTP/1.1 and HTTP/2 on one address; answers `backend NAME` with the request's body behind it.
+#[derive(Debug)]
+pub struct Backend {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    stalled: Arc<AtomicBool>,
+    // Ends the accept loop and all connections with the backend.
+    _tasks: JoinSet<()>,
+}
+
+impl Backend {
+    /// Listens on `address`.
+    pub async fn start(address: SocketAddr, name: &str) -> Backend {
+        let listener = TcpListener::bind(address)
+            .await
+            .expect("the backend's address is free");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = JoinSet::new();
+        let stalled = Arc::new(AtomicBool::new(false));
+        let (record, stalls, name) = (Arc::clone(&seen), Arc::clone(&stalled), name.to_owned());
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, peer)) = listener.accept().await {
+                let (record, stalls, name) = (Arc::clone(&record), Arc::clone(&stalls), name.clone());
+                connections.spawn(async move {
+                    let service = service_fn(move |request| {
+                        let (record, stalls, name) = (Arc::clone(&record), Arc::clone(&stalls), name.clone());
+                        async move {
+                            if stalls.load(Ordering::Relaxed) {
+                                std::future::pending::<()>().await;
+                            }
+                            Ok::<_, Infallible>(answer(&record, &name, peer, request).await)
+                        }
+                    });
+                    let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Backend {
+            seen,
+            stalled,
+            _tasks: tasks,
+        }
+    }
+
+    /// Answers nothing from now on.
+    pub fn stall(&self) {
+        self.stalled.store(true, Ordering::Relaxed);
+    }
+
+    /// All that came so far.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What came last.
+    #[must_use]
+    pub fn last(&self) -> Seen {
+        self.seen().pop().expect("a request reached the backend")
+    }
+}
+
+async fn answer(
+    record: &Mutex<Vec<Seen>>,
+    name: &str,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return Response::new(Full::default());
+    };
+    let trailers = body.trailers().cloned();
+    let body = body.to_bytes();
+    let host = head
+        .headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let authority = head
+        .uri
+        .authority()
+        .map_or_else(|| host.to_owned(), ToString::to_string);
+    let mut headers = head.headers;
+    headers.extend(trailers.unwrap_or_default());
+    let text = format!("backend {name}: {}", String::from_utf8_lossy(&body));
+    record.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
+        method: head.method,
+        target: head
+            .uri
+            .path_and_query()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        authority,
+        headers,
+        body,
+        version: head.version,
+        peer,
+    });
+    Response::new(Full::new(Bytes::from(text)))
+}

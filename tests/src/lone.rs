@@ -1,0 +1,174 @@
+//! A waypoint alone: its process, one service behind it with a plain backend, and tunnels into it.
+
+use std::net::SocketAddr;
+
+use http::Request;
+
+use crate::{Answer, Backend, Directory, Network, Process, Tunnels, binary};
+
+/// The mesh of a `Lone` waypoint: service `app` (port 80 HTTP, 90 TCP, 91 undeclared, 92 gRPC) with pods v1 and v2.
+pub(crate) const MESH: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "accessLogFile: /dev/stdout"}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint}
+spec:
+  gatewayClassName: istio-waypoint
+  addresses: [{type: IPAddress, value: NET.30}]
+  listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: app, labels: {istio.io/use-waypoint: waypoint}}
+spec:
+  clusterIP: NET.10
+  selector: {app: app}
+  ports:
+  - {name: http, port: 80, targetPort: 8080}
+  - {name: tcp, port: 90, targetPort: 8090}
+  - {name: any, port: 91, targetPort: 8080}
+  - {name: grpc, port: 92, targetPort: 8080}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: app}
+spec:
+  host: app
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: app-v1, labels: {app: app, version: v1, istio.io/dataplane-mode: none}}
+spec: {serviceAccountName: app, containers: [{name: app}]}
+status: {podIP: NET.21}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: app-v2, labels: {app: app, version: v2, istio.io/dataplane-mode: none}}
+spec: {serviceAccountName: app, containers: [{name: app}]}
+status: {podIP: NET.22}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: sleep, labels: {app: sleep}}
+spec: {serviceAccountName: sleep}
+status: {podIP: NET.11}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: notsleep, labels: {app: notsleep}}
+spec: {serviceAccountName: notsleep}
+status: {podIP: NET.12}
+"#;
+
+/// A running waypoint.
+pub struct Lone {
+    /// Its addresses.
+    pub network: Network,
+    /// Its configuration.
+    pub directory: Directory,
+    /// Its process.
+    pub waypoint: Process,
+    /// Tunnels into it.
+    pub tunnels: Tunnels,
+    /// The application of pod v1.
+    pub v1: Backend,
+    /// The application of pod v2.
+    pub v2: Backend,
+    ca: tempfile::TempDir,
+}
+
+impl Lone {
+    /// Starts the backends and a waypoint on the built-in mesh and `files`.
+    pub async fn start(files: &[(&str, &str)]) -> Lone {
+        let network = Network::new();
+        let directory = Directory::new(network);
+        directory.write("mesh.yaml", MESH);
+        for (name, yaml) in files {
+            directory.write(name, yaml);
+        }
+        let ca = tempfile::tempdir().expect("a temporary directory");
+        let ca_dir = ca.path().join("ca");
+        let v1 = Backend::start(network.socket(21, 8080), "v1").await;
+        let v2 = Backend::start(network.socket(22, 8080), "v2").await;
+        let waypoint = Lone::process(&directory, &ca, &[]);
+        waypoint.wait_for_text("waypoint listening");
+        let identity = "spiffe://cluster.local/ns/default/sa/waypoint";
+        let tunnels = Tunnels::new(&ca_dir, identity, network.socket(30, 15008));
+        Lone {
+            network,
+            directory,
+            waypoint,
+            tunnels,
+            v1,
+            v2,
+            ca,
+        }
+    }
+
+    /// Another process on the same configuration and CA.
+    #[must_use]
+    pub fn another(&self, arguments: &[&str]) -> Process {
+        Lone::process(&self.directory, &self.ca, arguments)
+    }
+
+    /// The CA's directory.
+    #[must_use]
+    pub fn ca(&self) -> std::path::PathBuf {
+        self.ca.path().join("ca")
+    }
+
+    /// The service's address with a port.
+    #[must_use]
+    pub fn service(&self, port: u16) -> SocketAddr {
+        self.network.socket(10, port)
+    }
+
+    /// One request from service account `sleep` to the service's HTTP port.
+    pub async fn send(&self, request: Request<&str>) -> Answer {
+        self.send_as("sleep", request).await
+    }
+
+    /// One request from service account `account`.
+    pub async fn send_as(&self, account: &str, request: Request<&str>) -> Answer {
+        let host = if account == "sleep" { 11 } else { 12 };
+        let sent = self
+            .tunnels
+            .send(account, self.network.ip(host), self.service(80), request);
+        sent.await.expect("the waypoint answers")
+    }
+
+    /// GETs a path as `sleep`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body("").expect("a request")).await
+    }
+
+    /// GETs a path until the answer is as wanted.
+    pub async fn until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
+        for _ in 0..600 {
+            let answer = self.get(path).await;
+            if wanted(&answer) {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("{path} never got the answer that was waited for");
+    }
+
+    fn process(directory: &Directory, ca: &tempfile::TempDir, arguments: &[&str]) -> Process {
+        let ca = ca.path().join("ca");
+        let mut all = vec![
+            "--config",
+            directory.path().to_str().expect("UTF-8"),
+            "--gateway",
+            "default/waypoint",
+        ];
+        all.extend(["--ca", ca.to_str().expect("UTF-8"), "--threads", "1"]);
+        all.extend(arguments);
+        Process::start(&binary("waypoint"), &all)
+    }
+}

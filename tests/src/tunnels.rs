@@ -1,0 +1,85 @@
+//! HBONE tunnels into a waypoint, as a ztunnel opens them, for tests of the waypoint alone.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_hbone::{
+    Authority, ConnectError, ConnectRequest, Destination, Pool, PoolOptions, Settings, Tunnel,
+};
+use cairn_identity::{Identities, LocalCa, Options, SpiffeId};
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+
+use crate::Answer;
+
+/// Opens tunnels as any identity of a mesh whose CA directory the test has.
+pub struct Tunnels {
+    pool: Pool,
+    waypoint: SpiffeId,
+    address: SocketAddr,
+}
+
+impl Tunnels {
+    /// Tunnels to the waypoint that runs as `waypoint` and listens on `address`.
+    #[must_use]
+    pub fn new(ca: &Path, waypoint: &str, address: SocketAddr) -> Tunnels {
+        let ca = LocalCa::open_or_create(ca, "cluster.local").expect("the CA directory can be opened");
+        let identities = Identities::new(Arc::new(ca), Options::default());
+        Tunnels {
+            pool: Pool::new(identities, Settings::default(), PoolOptions::default()),
+            waypoint: waypoint.parse().expect("a SPIFFE id"),
+            address,
+        }
+    }
+
+    /// A tunnel for `authority`, from the workload at `source` that runs as service account `account` of namespace
+    /// `default`.
+    ///
+    /// # Errors
+    ///
+    /// The waypoint refuses.
+    pub async fn open(
+        &self,
+        account: &str,
+        source: IpAddr,
+        authority: impl Into<Authority>,
+    ) -> Result<Tunnel, ConnectError> {
+        let destination = Destination {
+            source: SpiffeId::new("cluster.local", "default", account),
+            expected: Arc::from([self.waypoint.clone()]),
+            address: self.address,
+            bind: Some(source),
+        };
+        self.pool
+            .connect(&destination, ConnectRequest::new(authority.into()))
+            .await
+    }
+
+    /// One HTTP/1.1 request in a tunnel of its own.
+    ///
+    /// # Errors
+    ///
+    /// The waypoint refuses the tunnel, or breaks it.
+    pub async fn send(
+        &self,
+        account: &str,
+        source: IpAddr,
+        authority: SocketAddr,
+        request: Request<&str>,
+    ) -> anyhow::Result<Answer> {
+        let tunnel = self.open(account, source, authority).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tunnel)).await?;
+        tokio::spawn(connection.with_upgrades());
+        let mut request = request.map(|body| Full::new(Bytes::from(body.to_owned())));
+        if !request.headers().contains_key(http::header::HOST) {
+            request
+                .headers_mut()
+                .insert(http::header::HOST, authority.to_string().try_into()?);
+        }
+        let response = sender.send_request(request).await?;
+        Answer::of(response.map(|body| body.map_err(Into::into).boxed())).await
+    }
+}
