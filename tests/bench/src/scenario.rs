@@ -1,0 +1,121 @@
+//! What is measured: the same work, told once and written in both configuration languages.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Error, bail};
+
+use crate::routes::{self, Route};
+
+/// One kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// The chain that every request passes: the default route, no policy, no access log.
+    Base,
+    /// Twelve routes of which the last one matches, with a fault of 0 %; policies that allow and deny; an access log.
+    Policy,
+    /// So many routes, of which the last one matches.
+    Routes(usize),
+    /// The base chain, and HBONE again to the destination's ztunnel.
+    Reencapsulation,
+}
+
+/// All of them, in the order of the report.
+pub const ALL: [Scenario; 5] = [
+    Scenario::Base,
+    Scenario::Policy,
+    Scenario::Reencapsulation,
+    Scenario::Routes(10),
+    Scenario::Routes(10_000),
+];
+
+impl Scenario {
+    /// The routes, first to last; none is the default route.
+    #[must_use]
+    pub fn routes(self) -> Vec<Route> {
+        match self {
+            Scenario::Base | Scenario::Reencapsulation => Vec::new(),
+            Scenario::Policy => routes::shop(),
+            Scenario::Routes(count) => routes::tenants(count),
+        }
+    }
+
+    /// Whether policies decide about requests.
+    #[must_use]
+    pub fn has_policies(self) -> bool {
+        self == Scenario::Policy
+    }
+
+    /// Whether each request is logged, to a file.
+    #[must_use]
+    pub fn has_access_log(self) -> bool {
+        self == Scenario::Policy
+    }
+
+    /// Whether the destination takes HBONE.
+    #[must_use]
+    pub fn is_hbone(self) -> bool {
+        self == Scenario::Reencapsulation
+    }
+
+    /// The requests, all alike.
+    #[must_use]
+    pub fn request(self) -> &'static str {
+        concat!(
+            "GET /shop/items?id=7&sort=price HTTP/1.1\r\n",
+            "host: app.default.svc.cluster.local\r\n",
+            "user-agent: cairn-bench/1\r\n",
+            "accept: application/json\r\n",
+            "accept-encoding: gzip, deflate\r\n",
+            "cookie: session=4e9f1c2a7b\r\n",
+            "\r\n"
+        )
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scenario::Base => f.pad("base"),
+            Scenario::Policy => f.pad("policy"),
+            Scenario::Routes(count) => f.pad(&format!("routes-{count}")),
+            Scenario::Reencapsulation => f.pad("re-encapsulation"),
+        }
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Scenario, Error> {
+        if let Some(count) = text.strip_prefix("routes-").and_then(|count| count.parse().ok())
+            && count > 0
+        {
+            return Ok(Scenario::Routes(count));
+        }
+        match ALL.into_iter().find(|one| one.to_string() == text) {
+            Some(found) => Ok(found),
+            None => bail!("no scenario is called {text}; there are base, policy, re-encapsulation and routes-NUMBER"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Scenario};
+
+    #[test]
+    fn names_lead_back() {
+        for scenario in ALL {
+            assert_eq!(scenario.to_string().parse::<Scenario>().expect("a name"), scenario);
+        }
+        assert!("routes-0".parse::<Scenario>().is_err());
+        assert!("all".parse::<Scenario>().is_err());
+    }
+
+    #[test]
+    fn there_are_as_many_routes_as_told() {
+        assert_eq!(Scenario::Policy.routes().len(), 12);
+        assert_eq!(Scenario::Routes(10_000).routes().len(), 10_000);
+    }
+}
