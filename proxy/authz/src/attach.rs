@@ -15,12 +15,11 @@ use cairn_config::{BrokenPolicy, Problem};
 
 use crate::compile::{is_dry_run, reference};
 
+mod reference;
 mod targets;
 
+use reference::{contradiction, target_kind, target_refs, unsupported_kind};
 pub use targets::{Targets, problems};
-
-/// Most targets that one policy may have.
-const MAX_TARGETS: usize = 16;
 
 /// Where traffic goes, as policies see it: one service behind one waypoint, or one workload.
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +86,8 @@ pub fn select<'a>(
             Binding::Yes => selection.policies.push(Arc::clone(policy)),
             Binding::No => {}
             Binding::Invalid { problem } => {
-                // A rehearsal refuses nothing, even when it fails.
-                if is_dry_run(policy) != Some(true) {
+                // What refuses nothing when it is valid refuses nothing when it is not.
+                if is_dry_run(policy) != Some(true) && policy.spec.action != Some(Action::Audit) {
                     selection.broken.push(BrokenPolicy {
                         object: reference(policy),
                         spec: None,
@@ -140,80 +139,6 @@ pub fn applies_broken(policy: &BrokenPolicy, target: &Target<'_>, root_namespace
     attachment.binding() != Binding::No
 }
 
-/// The targets of a policy, with the fields in which they stand.
-fn target_refs(spec: &AuthorizationPolicySpec) -> impl Iterator<Item = (String, &PolicyTargetReference)> {
-    let many = spec
-        .target_refs
-        .iter()
-        .enumerate()
-        .map(|(index, target)| (format!("spec.targetRefs[{index}]"), target));
-    many.chain(
-        spec.target_ref
-            .iter()
-            .map(|target| ("spec.targetRef".to_owned(), target)),
-    )
-}
-
-/// The kind of a target, if policies can have targets of that kind.
-fn target_kind(target: &PolicyTargetReference) -> Option<Kind> {
-    let group = if target.group == "core" { "" } else { &target.group };
-    let kinds = [
-        Kind::Service,
-        Kind::ServiceEntry,
-        Kind::Gateway,
-        Kind::GatewayClass,
-    ];
-    kinds
-        .into_iter()
-        .find(|kind| kind.as_str() == target.kind && kind.group() == group)
-}
-
-/// What is wrong with the way in which a policy names its targets, each by itself apart.
-fn contradiction(object: &ObjectRef, spec: &AuthorizationPolicySpec) -> Option<Problem> {
-    let ways = [
-        spec.selector.is_some(),
-        spec.target_ref.is_some(),
-        !spec.target_refs.is_empty(),
-    ];
-    if ways.into_iter().filter(|way| *way).count() > 1 {
-        return Some(Problem::error(
-            object.clone(),
-            "spec",
-            "only one of selector, targetRef and targetRefs may be set; the policy denies all that any of them selects",
-            "keep targetRefs for what a waypoint enforces, selector for what ztunnels enforce",
-        ));
-    }
-    if spec.target_refs.len() > MAX_TARGETS {
-        return Some(Problem::error(
-            object.clone(),
-            "spec.targetRefs",
-            format!(
-                "{} targets, and there may be {MAX_TARGETS}; the policy denies all that they select",
-                spec.target_refs.len()
-            ),
-            "split the policy",
-        ));
-    }
-    None
-}
-
-fn unsupported_kind(object: &ObjectRef, field: &str, target: &PolicyTargetReference) -> Problem {
-    let group = if target.group.is_empty() {
-        "the core group"
-    } else {
-        &target.group
-    };
-    Problem::error(
-        object.clone(),
-        field,
-        format!(
-            "the kind {} of {group} cannot be a target; what has the name {} in the namespace is denied",
-            target.kind, target.name
-        ),
-        "write Service, ServiceEntry (group networking.istio.io), Gateway or GatewayClass (group gateway.networking.k8s.io)",
-    )
-}
-
 /// One policy and one target.
 struct Attachment<'a> {
     object: &'a ObjectRef,
@@ -241,7 +166,7 @@ impl Attachment<'_> {
         }
         match meant() {
             Some((field, reference)) => Binding::Invalid {
-                problem: unsupported_kind(self.object, &field, reference),
+                problem: unsupported_kind(self.object, &format!("{field}.kind"), reference),
             },
             None => Binding::No,
         }
@@ -318,3 +243,6 @@ impl Attachment<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,3 +87,6 @@ fn number(address: IpAddr) -> u128 {
         IpAddr::V6(address) => u128::from(address),
     }
 }
+
+#[cfg(test)]
+mod tests;

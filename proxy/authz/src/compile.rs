@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use cairn_api::istio::{Action, AuthorizationPolicy, Operation, Rule as RuleForm, Source};
+use cairn_api::istio::{Action, AuthorizationPolicy, Rule as RuleForm};
 use cairn_api::meta::{Kind, ObjectRef};
 use cairn_config::Problem;
 
 use crate::attribute::Attribute;
 use crate::fault::Fault;
-use crate::rule::{Alternative, Condition, Rule};
+use crate::findings::Findings;
+use crate::rule::{Alternative, Condition, Effect, Rule};
 use crate::trust::TrustDomains;
 use crate::verdict::{Reason, details, rule_name};
 
+mod lists;
 mod values;
 
+use lists::{List, condition_lists, operation_lists, source_lists};
 use values::Scope;
 
 /// A policy that has an effect.
@@ -31,14 +34,6 @@ pub(crate) enum Body {
     Rules(Vec<Forms>),
     /// The policy denies all that it selects, by this rule, which matches everything.
     Broken(Arc<Rule>),
-}
-
-/// What a match of a policy's rules means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Effect {
-    Custom,
-    Deny,
-    Allow,
 }
 
 /// A rule for HTTP requests, and what is left of it for TCP connections.
@@ -76,11 +71,7 @@ pub(crate) fn compile(
 ) -> Option<Policy> {
     let object = reference(policy);
     let action = policy.spec.action.unwrap_or_default();
-    let mut findings = Findings {
-        object: &object,
-        problems,
-        first: None,
-    };
+    let mut findings = Findings::new(&object, problems);
     let dry_run = dry_run(policy, &mut findings);
     let effect = effect(action, &mut findings)?;
     if action != Action::Custom && policy.spec.provider.is_some() {
@@ -111,7 +102,7 @@ pub(crate) fn compile(
             compiler.forms(form)
         })
         .collect();
-    let first = findings.first.take();
+    let first = findings.first_fault();
     Some(match first {
         Some((rule, why)) => broken(object, effect, dry_run, rule, &why),
         None => Policy {
@@ -180,38 +171,6 @@ fn effect(action: Action, findings: &mut Findings<'_>) -> Option<Effect> {
     }
 }
 
-/// Takes down what is wrong with one policy.
-pub(crate) struct Findings<'a> {
-    object: &'a ObjectRef,
-    problems: &'a mut Vec<Problem>,
-    /// The first fault: the rule's index, and what is wrong.
-    first: Option<(usize, String)>,
-}
-
-impl Findings<'_> {
-    pub(crate) fn error(&mut self, field: &str, message: String, hint: &str) {
-        self.problems
-            .push(Problem::error(self.object.clone(), field, message, hint));
-    }
-
-    pub(crate) fn warning(&mut self, field: &str, message: String, hint: &str) {
-        self.problems
-            .push(Problem::warning(self.object.clone(), field, message, hint));
-    }
-
-    pub(crate) fn unsupported(&mut self, field: &str, message: String, hint: &str) {
-        self.problems
-            .push(Problem::unsupported(self.object.clone(), field, message, hint));
-    }
-
-    fn fault(&mut self, rule: usize, field: &str, fault: &Fault) {
-        let message = format!("{fault}; until this is right, the policy denies all that it selects");
-        self.error(field, message, fault.hint());
-        self.first
-            .get_or_insert_with(|| (rule, format!("{field}: {fault}")));
-    }
-}
-
 /// Compiles one rule of a policy.
 struct RuleCompiler<'a, 'b> {
     scope: Scope<'a>,
@@ -219,20 +178,12 @@ struct RuleCompiler<'a, 'b> {
     findings: &'b mut Findings<'a>,
 }
 
-/// A list of values, where it is written, and what it is about.
-struct List<'a> {
-    field: String,
-    attribute: Attribute,
-    values: &'a [String],
-    negated: bool,
-}
-
 impl RuleCompiler<'_, '_> {
     fn forms(&mut self, form: &RuleForm) -> Forms {
         let from = form.from.iter().enumerate().map(|(index, from)| {
             let field = format!("from[{index}].source");
             match &from.source {
-                Some(source) => self.alternative(source_lists(source, &field), &field, &Fault::EmptySource),
+                Some(source) => self.alternative(&source_lists(source), &field, &Fault::EmptySource),
                 None => self.empty(&field, &Fault::EmptySource),
             }
         });
@@ -241,7 +192,7 @@ impl RuleCompiler<'_, '_> {
             let field = format!("to[{index}].operation");
             match &to.operation {
                 Some(operation) => {
-                    self.alternative(operation_lists(operation, &field), &field, &Fault::EmptyOperation)
+                    self.alternative(&operation_lists(operation), &field, &Fault::EmptyOperation)
                 }
                 None => self.empty(&field, &Fault::EmptyOperation),
             }
@@ -250,22 +201,16 @@ impl RuleCompiler<'_, '_> {
         let when = form.when.iter().enumerate().flat_map(|(index, condition)| {
             let field = format!("when[{index}]");
             match Attribute::of_key(&condition.key) {
-                Ok(attribute) => {
-                    let lists = pair(
-                        &field,
-                        attribute,
-                        [
-                            ("values", &condition.values),
-                            ("notValues", &condition.not_values),
-                        ],
-                    );
-                    self.alternative(lists.into(), &field, &Fault::EmptyCondition)
-                }
+                Ok(attribute) => self.alternative(
+                    &condition_lists(condition, attribute),
+                    &field,
+                    &Fault::EmptyCondition,
+                ),
                 Err(fault) => self.empty(&format!("{field}.key"), &fault),
             }
         });
         let when: Alternative = when.collect();
-        let name = rule_name(self.findings.object, self.index);
+        let name = rule_name(self.findings.object(), self.index);
         let http = Arc::new(Rule {
             details: details(Some(&name)),
             name: name.into(),
@@ -282,45 +227,39 @@ impl RuleCompiler<'_, '_> {
         Forms { http, tcp }
     }
 
-    fn alternative(&mut self, lists: Vec<List<'_>>, field: &str, if_empty: &Fault) -> Alternative {
-        if lists.iter().all(|list| list.values.is_empty()) {
+    fn alternative(&mut self, lists: &[List<'_>], field: &str, if_empty: &Fault) -> Alternative {
+        if lists.is_empty() {
             return self.empty(field, if_empty);
         }
-        let is_set = |attribute| {
-            lists
-                .iter()
-                .any(|list| list.attribute == attribute && !list.values.is_empty())
-        };
+        let is_set = |attribute| lists.iter().any(|list| list.attribute == attribute);
         if is_set(Attribute::ServiceAccount) && (is_set(Attribute::Principal) || is_set(Attribute::Namespace))
         {
             self.fault(field, &Fault::AccountsBesideOthers);
         }
         lists
-            .into_iter()
-            .filter(|list| !list.values.is_empty())
-            .filter_map(|list| self.condition(list))
+            .iter()
+            .filter_map(|list| self.condition(list, field))
             .collect()
     }
 
-    fn condition(&mut self, list: List<'_>) -> Option<Arc<Condition>> {
-        let within = format!("spec.rules[{}].", self.index);
+    fn condition(&mut self, list: &List<'_>, parent: &str) -> Option<Arc<Condition>> {
+        let field = format!("{parent}.{}", list.name);
         let mut faults = vec![];
-        let test = self
-            .scope
-            .test(&list.attribute, list.values, list.negated, &mut faults);
+        let test = self.scope.test(list, &mut faults);
         for (value, fault) in &faults {
-            let field = match value {
-                Some(value) => format!("{}[{value}]", list.field),
-                None => list.field.clone(),
-            };
-            self.fault(&field, fault);
+            match value {
+                Some(value) => self.fault(&format!("{field}[{value}]"), fault),
+                None => self.fault(&field, fault),
+            }
         }
         let test = test?;
-        let field = format!("{within}{}", list.field);
-        self.scope
-            .lint(&list.attribute, list.values, list.negated, &field, self.findings);
+        self.scope.lint(
+            list,
+            &format!("spec.rules[{}].{field}", self.index),
+            self.findings,
+        );
         Some(Arc::new(Condition {
-            field: list.field.into(),
+            field: field.into(),
             written: list.values.into(),
             test,
             negated: list.negated,
@@ -360,88 +299,4 @@ fn for_tcp(rule: &Arc<Rule>, effect: Effect) -> Option<Arc<Rule>> {
         when: without(&rule.when),
         ..Rule::clone(rule)
     }))
-}
-
-fn source_lists<'a>(source: &'a Source, field: &str) -> Vec<List<'a>> {
-    let s = source;
-    let tokens = [
-        ("requestPrincipals", &s.request_principals),
-        ("notRequestPrincipals", &s.not_request_principals),
-    ];
-    let accounts = [
-        ("serviceAccounts", &s.service_accounts),
-        ("notServiceAccounts", &s.not_service_accounts),
-    ];
-    let remote = [
-        ("remoteIpBlocks", &s.remote_ip_blocks),
-        ("notRemoteIpBlocks", &s.not_remote_ip_blocks),
-    ];
-    let pairs = [
-        (
-            Attribute::Principal,
-            [
-                ("principals", &s.principals),
-                ("notPrincipals", &s.not_principals),
-            ],
-        ),
-        (Attribute::Token, tokens),
-        (
-            Attribute::Namespace,
-            [
-                ("namespaces", &s.namespaces),
-                ("notNamespaces", &s.not_namespaces),
-            ],
-        ),
-        (Attribute::ServiceAccount, accounts),
-        (
-            Attribute::TrustDomain,
-            [
-                ("trustDomains", &s.trust_domains),
-                ("notTrustDomains", &s.not_trust_domains),
-            ],
-        ),
-        (
-            Attribute::SourceIp,
-            [("ipBlocks", &s.ip_blocks), ("notIpBlocks", &s.not_ip_blocks)],
-        ),
-        (Attribute::RemoteIp, remote),
-    ];
-    pairs
-        .into_iter()
-        .flat_map(|(attribute, lists)| pair(field, attribute, lists))
-        .collect()
-}
-
-fn operation_lists<'a>(operation: &'a Operation, field: &str) -> Vec<List<'a>> {
-    let o = operation;
-    let pairs = [
-        (Attribute::Host, [("hosts", &o.hosts), ("notHosts", &o.not_hosts)]),
-        (
-            Attribute::Method,
-            [("methods", &o.methods), ("notMethods", &o.not_methods)],
-        ),
-        (Attribute::Path, [("paths", &o.paths), ("notPaths", &o.not_paths)]),
-        (
-            Attribute::DestinationPort,
-            [("ports", &o.ports), ("notPorts", &o.not_ports)],
-        ),
-    ];
-    pairs
-        .into_iter()
-        .flat_map(|(attribute, lists)| pair(field, attribute, lists))
-        .collect()
-}
-
-fn pair<'a>(field: &str, attribute: Attribute, lists: [(&str, &'a Vec<String>); 2]) -> [List<'a>; 2] {
-    let [(name, values), (not_name, not_values)] = lists;
-    let list = |name, attribute, values, negated| List {
-        field: format!("{field}.{name}"),
-        attribute,
-        values,
-        negated,
-    };
-    [
-        list(name, attribute.clone(), values, false),
-        list(not_name, attribute, not_values, true),
-    ]
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use cairn_api::istio::Action;
 use cairn_api::meta::ObjectRef;
 
-use crate::compile::{Body, Effect, Forms, Policy};
+use crate::compile::{Body, Forms, Policy};
 use crate::request::Request;
-use crate::rule::{Alternative, Condition, Rule};
+use crate::rule::{Alternative, Condition, Effect, Rule};
 use crate::verdict::Reason;
 
 /// What one rule makes of a request. Displays as a sentence.
@@ -182,3 +182,6 @@ impl fmt::Display for Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

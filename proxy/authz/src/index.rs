@@ -1,13 +1,23 @@
 //! Finding the rules that can match a request without looking at those that cannot.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use crate::request::Request;
-use crate::rule::{Alternative, Condition, Rule, Test};
-use crate::text::Pattern;
+use crate::rule::Rule;
+
+mod filing;
+mod key;
+
+use filing::{Filing, filings};
+use key::{
+    Dimension, Hash, Hashed, PREFIX, WHOLE, account_key, header_key, host_key, method_key, namespace_key,
+    port_key,
+};
 
 /// Rules of one action, in the order of their names.
 ///
@@ -23,35 +33,52 @@ pub(crate) struct Stage {
     dimensions: Dimensions,
     /// Lengths of the path prefixes in use, ascending.
     prefix_lengths: Box<[usize]>,
+    /// Length of the longest path in use that is not a prefix.
+    longest_path: usize,
+    /// Headers in use.
+    headers: Box<[HeaderName]>,
 }
 
 /// Fewer rules than this are tried one after the other: hashing a request would cost more.
 const WORTH_FILING: usize = 5;
 
+/// Rules are filed under no more headers than this, because a request has to be asked for each of them.
+const MOST_HEADERS: usize = 16;
+
 impl Stage {
     pub(crate) fn new(mut rules: Vec<Arc<Rule>>) -> Stage {
         rules.sort_by(|a, b| a.name.cmp(&b.name));
-        let choices: Vec<Vec<Filing>> = if rules.len() < WORTH_FILING {
-            rules.iter().map(|_| vec![]).collect()
-        } else {
-            rules.iter().map(|rule| filings(rule)).collect()
-        };
+        let mut choices: Vec<Vec<Filing>> = rules.iter().map(|rule| filings(rule)).collect();
+        if rules.len() < WORTH_FILING {
+            choices.iter_mut().for_each(Vec::clear);
+        }
+        let headers: HashSet<&HeaderName> = choices
+            .iter()
+            .flatten()
+            .filter_map(|filing| filing.header.as_ref())
+            .collect();
+        if headers.len() > MOST_HEADERS {
+            choices
+                .iter_mut()
+                .for_each(|filings| filings.retain(|filing| filing.header.is_none()));
+        }
         let mut company: HashMap<u64, usize> = HashMap::new();
         for key in choices.iter().flatten().flat_map(|filing| &filing.keys) {
             *company.entry(*key).or_default() += 1;
         }
+        let crowd = |filing: &Filing| {
+            filing
+                .keys
+                .iter()
+                .filter_map(|key| company.get(key))
+                .max()
+                .copied()
+        };
+        let mut stage = Stage::default();
         let mut always = vec![];
-        let mut filed: HashMap<u64, Vec<u32>, BuildHasherDefault<Hashed>> = HashMap::default();
-        let (mut dimensions, mut prefix_lengths) = (Dimensions::default(), vec![]);
+        let mut filed: HashMap<u64, Vec<u32>> = HashMap::new();
+        let (mut prefix_lengths, mut headers) = (vec![], vec![]);
         for (number, filings) in (0u32..).zip(choices) {
-            let crowd = |filing: &Filing| {
-                filing
-                    .keys
-                    .iter()
-                    .filter_map(|key| company.get(key))
-                    .max()
-                    .copied()
-            };
             let Some(best) = filings.into_iter().min_by_key(crowd) else {
                 always.push(number);
                 continue;
@@ -62,8 +89,10 @@ impl Stage {
                     bucket.push(number);
                 }
             }
-            dimensions.insert(best.dimension);
+            stage.dimensions.insert(best.dimension);
+            stage.longest_path = stage.longest_path.max(best.longest_path);
             prefix_lengths.extend(best.prefix_lengths);
+            headers.extend(best.header.filter(|name| !headers.contains(name)));
         }
         prefix_lengths.sort_unstable();
         prefix_lengths.dedup();
@@ -74,8 +103,9 @@ impl Stage {
                 .into_iter()
                 .map(|(key, rules)| (key, rules.into()))
                 .collect(),
-            dimensions,
             prefix_lengths: prefix_lengths.into(),
+            headers: headers.into(),
+            ..stage
         }
     }
 
@@ -147,43 +177,44 @@ impl Stage {
         if self.dimensions.contains(Dimension::Method) {
             look_up(method_key(http.method))?;
         }
+        for name in &self.headers {
+            for value in http.headers.get_all(name) {
+                look_up(header_key(name, value.as_bytes()))?;
+            }
+        }
         if self.dimensions.contains(Dimension::Path) {
-            let mut lengths = self.prefix_lengths.iter().copied().peekable();
-            let mut hash = Hash::new(Dimension::Path);
-            for (length, byte) in http.path.bytes().enumerate() {
-                if lengths.next_if_eq(&length).is_some() {
-                    look_up(hash.finish(PREFIX))?;
-                }
-                hash.byte(byte);
-            }
-            if lengths.next_if_eq(&http.path.len()).is_some() {
-                look_up(hash.finish(PREFIX))?;
-            }
-            look_up(hash.finish(WHOLE))?;
+            self.path_keys(http.path, look_up)?;
         }
         ControlFlow::Continue(())
     }
-}
 
-/// What rules are filed by, best first: of two equally good choices the earlier one is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dimension {
-    Account = 1,
-    Path = 2,
-    Host = 4,
-    Namespace = 8,
-    Method = 16,
-    Port = 32,
+    /// Calls `look_up` with the keys of all prefixes of a path that are in use, and of the path itself, out of one pass over it.
+    fn path_keys(&self, path: &str, mut look_up: impl FnMut(u64) -> ControlFlow<()>) -> ControlFlow<()> {
+        let is_short = path.len() <= self.longest_path;
+        let longest_prefix = self.prefix_lengths.last().copied().unwrap_or_default();
+        let end = if is_short {
+            path.len()
+        } else {
+            path.len().min(longest_prefix)
+        };
+        let mut lengths = self.prefix_lengths.iter().copied().peekable();
+        let mut hash = Hash::new(Dimension::Path);
+        for (length, byte) in path.bytes().take(end).enumerate() {
+            if lengths.next_if_eq(&length).is_some() {
+                look_up(hash.finish(PREFIX))?;
+            }
+            hash.byte(byte);
+        }
+        if lengths.next_if_eq(&end).is_some() {
+            look_up(hash.finish(PREFIX))?;
+        }
+        if is_short {
+            look_up(hash.finish(WHOLE))
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
 }
-
-const DIMENSIONS: [Dimension; 6] = [
-    Dimension::Account,
-    Dimension::Path,
-    Dimension::Host,
-    Dimension::Namespace,
-    Dimension::Method,
-    Dimension::Port,
-];
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Dimensions(u8);
@@ -198,209 +229,5 @@ impl Dimensions {
     }
 }
 
-/// One way to file a rule: a request has to have one of these keys, or the rule cannot match it.
-#[derive(Debug)]
-struct Filing {
-    dimension: Dimension,
-    keys: Vec<u64>,
-    prefix_lengths: Vec<usize>,
-}
-
-/// All the ways to file a rule. None: it has to be tried always.
-fn filings(rule: &Rule) -> Vec<Filing> {
-    let filing = |dimension| filing(rule, dimension);
-    DIMENSIONS.into_iter().filter_map(filing).collect()
-}
-
-fn filing(rule: &Rule, dimension: Dimension) -> Option<Filing> {
-    let of = |conditions: &Alternative| {
-        conditions
-            .iter()
-            .find_map(|condition| of_condition(condition, dimension))
-    };
-    let of_all = |alternatives: &[Alternative]| -> Option<Filing> {
-        alternatives.iter().map(of).reduce(|all, one| {
-            let (mut all, one) = (all?, one?);
-            all.keys.extend(one.keys);
-            all.prefix_lengths.extend(one.prefix_lengths);
-            Some(all)
-        })?
-    };
-    of(&rule.when)
-        .or_else(|| of_all(&rule.from))
-        .or_else(|| of_all(&rule.to))
-}
-
-fn of_condition(condition: &Condition, dimension: Dimension) -> Option<Filing> {
-    if condition.negated {
-        return None;
-    }
-    let mut prefix_lengths = vec![];
-    let keys: Vec<u64> = match (dimension, &condition.test) {
-        (Dimension::Account, Test::ServiceAccount(accounts)) => accounts
-            .iter()
-            .map(|(namespace, name)| account_key(namespace, name))
-            .collect(),
-        (Dimension::Account, Test::Principal(values)) => {
-            let accounts = values.patterns()?.map(account_of);
-            accounts
-                .map(|account| account.map(|(namespace, name)| account_key(namespace, name)))
-                .collect::<Option<_>>()?
-        }
-        (Dimension::Namespace, Test::ServiceAccount(accounts)) => accounts
-            .iter()
-            .map(|(namespace, _)| namespace_key(namespace))
-            .collect(),
-        (Dimension::Namespace, Test::Principal(values)) => values
-            .patterns()?
-            .map(|value| namespace_of(value).map(namespace_key))
-            .collect::<Option<_>>()?,
-        (Dimension::Namespace, Test::Namespace(names)) => {
-            names.exact_only()?.iter().map(|n| namespace_key(n)).collect()
-        }
-        (Dimension::Port, Test::DestinationPort(ports)) => ports.iter().map(|port| port_key(*port)).collect(),
-        (Dimension::Host, Test::Host(hosts)) => {
-            hosts.exact_only()?.iter().map(|host| host_key(host)).collect()
-        }
-        (Dimension::Method, Test::Method(methods)) => {
-            methods.exact_only()?.iter().map(|m| method_key(m)).collect()
-        }
-        (Dimension::Path, Test::Path(paths)) => {
-            let mut prefix_key = |prefix: &str| {
-                prefix_lengths.push(prefix.len());
-                path_key(prefix, PREFIX)
-            };
-            let mut keys = vec![];
-            for pattern in paths.texts.patterns()? {
-                keys.push(match pattern {
-                    Pattern::Exact(path) => path_key(path, WHOLE),
-                    Pattern::Prefix(prefix) => prefix_key(prefix),
-                    Pattern::Suffix(_) | Pattern::Any => return None,
-                });
-            }
-            keys.extend(
-                paths
-                    .templates
-                    .iter()
-                    .map(|template| prefix_key(&template.literal_prefix())),
-            );
-            keys
-        }
-        _ => return None,
-    };
-    Some(Filing {
-        dimension,
-        keys,
-        prefix_lengths,
-    })
-}
-
-/// Namespace and service account of every principal that a value matches.
-fn account_of(value: Pattern<'_>) -> Option<(&str, &str)> {
-    let (Pattern::Exact(text) | Pattern::Suffix(text)) = value else {
-        return None;
-    };
-    // Read from the end, where `…/ns/NAMESPACE/sa/NAME` is fixed; from the start, `ns` could be the name of a namespace.
-    let (rest, name) = text.rsplit_once("/sa/")?;
-    let (_, namespace) = rest.rsplit_once("/ns/")?;
-    let whole = !namespace.contains('/') && !name.contains('/');
-    whole.then_some((namespace, name))
-}
-
-/// Namespace of every principal that a value matches.
-fn namespace_of(value: Pattern<'_>) -> Option<&str> {
-    let Pattern::Prefix(text) = value else {
-        return account_of(value).map(|(namespace, _)| namespace);
-    };
-    let (_, rest) = text.split_once("/ns/")?;
-    let (namespace, _) = rest.split_once('/')?;
-    Some(namespace)
-}
-
-/// Ends of a path key, which keep a path apart from the same text as a prefix.
-const WHOLE: u8 = 1;
-const PREFIX: u8 = 2;
-/// Ends every other key.
-const END: u8 = 0;
-
-fn account_key(namespace: &str, name: &str) -> u64 {
-    let mut hash = Hash::new(Dimension::Account);
-    namespace.bytes().for_each(|byte| hash.byte(byte));
-    hash.byte(b'/');
-    name.bytes().for_each(|byte| hash.byte(byte));
-    hash.finish(END)
-}
-
-fn namespace_key(name: &str) -> u64 {
-    key(Dimension::Namespace, name.bytes(), END)
-}
-
-fn host_key(host: &str) -> u64 {
-    key(
-        Dimension::Host,
-        host.bytes().map(|byte| byte.to_ascii_lowercase()),
-        END,
-    )
-}
-
-fn method_key(method: &str) -> u64 {
-    key(Dimension::Method, method.bytes(), END)
-}
-
-fn port_key(port: u16) -> u64 {
-    key(Dimension::Port, port.to_be_bytes(), END)
-}
-
-fn path_key(path: &str, end: u8) -> u64 {
-    key(Dimension::Path, path.bytes(), end)
-}
-
-fn key(dimension: Dimension, bytes: impl IntoIterator<Item = u8>, end: u8) -> u64 {
-    let mut hash = Hash::new(dimension);
-    bytes.into_iter().for_each(|byte| hash.byte(byte));
-    hash.finish(end)
-}
-
-/// FNV-1a, because the hashes of all prefixes of a path come out of one pass over it.
-///
-/// Nobody gains by colliding: the keys are those of policies, and a request only looks them up.
-#[derive(Debug, Clone, Copy)]
-struct Hash(u64);
-
-impl Hash {
-    fn new(dimension: Dimension) -> Hash {
-        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
-        hash.byte(dimension as u8);
-        hash
-    }
-
-    fn byte(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-
-    fn finish(mut self, end: u8) -> u64 {
-        self.byte(end);
-        // FNV mixes upwards only, and hash tables look at the lowest bits too.
-        self.0 ^ (self.0 >> 32)
-    }
-}
-
-/// Passes keys that are hashes already.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! Istio's AuthorizationPolicy: which policies bind where, and what they decide.
 //!
 //! [`attach::select`] picks the policies that bind to a service behind a waypoint, [`PolicySet::compile`] makes them one thing to ask,
-//! [`PolicySet::evaluate`] answers for each request. The rule above all others: nothing passes that a policy forbids. A policy with an error
+//! [`PolicySet::evaluate`] answers for each request. [`check`] says what is wrong with a policy. The rule above all others: nothing passes that a policy forbids. A policy with an error
 //! denies all that it selects, and the error is reported.
 //!
 //! The crate depends on the form types (`cairn-api`), the words for errors (`cairn-config`) and SPIFFE ids (`cairn-identity`). It does no I/O.
@@ -48,6 +48,9 @@ mod blocks;
 mod compile;
 mod explain;
 mod fault;
+mod findings;
+#[cfg(test)]
+mod fixtures;
 mod index;
 mod policy_set;
 mod request;
@@ -58,6 +61,6 @@ mod trust;
 mod verdict;
 
 pub use explain::{Mismatch, Outcome, Step};
-pub use policy_set::{CompileOptions, PolicySet};
+pub use policy_set::{CompileOptions, PolicySet, check};
 pub use request::{Http, Request};
 pub use verdict::{Denial, Reason, Verdict};

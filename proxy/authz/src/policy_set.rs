@@ -6,11 +6,12 @@ use std::sync::Arc;
 use cairn_api::istio::AuthorizationPolicy;
 use cairn_config::{BrokenPolicy, Problem};
 
-use crate::compile::{Body, Effect, Policy, broken, compile};
+use crate::attach::{self, Targets};
+use crate::compile::{Body, Policy, broken, compile};
 use crate::explain::{Step, explain};
 use crate::index::Stage;
 use crate::request::Request;
-use crate::rule::Rule;
+use crate::rule::{Effect, Rule};
 use crate::trust::TrustDomains;
 use crate::verdict::{Denial, Reason, Verdict, details};
 
@@ -33,6 +34,14 @@ impl Default for CompileOptions {
             root_namespace: "istio-system".to_owned(),
         }
     }
+}
+
+/// What is wrong with a policy: with its targets, its rules, its values. It is asked of every policy, whether it binds to anything or not.
+#[must_use]
+pub fn check(policy: &AuthorizationPolicy, existing: &Targets, options: &CompileOptions) -> Vec<Problem> {
+    let mut problems = attach::problems(policy, existing, &options.root_namespace);
+    compile(policy, &trust_domains(options), &mut problems);
+    problems
 }
 
 /// The policies that bind to one target, compiled: what a waypoint asks before it lets a request pass.
@@ -74,7 +83,7 @@ impl PolicySet {
         broken_policies: impl IntoIterator<Item = &'a BrokenPolicy>,
         options: &CompileOptions,
     ) -> (PolicySet, Vec<Problem>) {
-        let trust = TrustDomains::new(&options.trust_domain, &options.aliases);
+        let trust = trust_domains(options);
         let mut problems = vec![];
         let mut compiled: Vec<Policy> = policies
             .iter()
@@ -123,6 +132,10 @@ impl PolicySet {
     pub fn explain(&self, request: &Request<'_>) -> Vec<Step> {
         explain(&self.policies, request)
     }
+}
+
+fn trust_domains(options: &CompileOptions) -> TrustDomains {
+    TrustDomains::new(&options.trust_domain, &options.aliases)
 }
 
 impl fmt::Debug for PolicySet {
@@ -200,3 +213,8 @@ impl Layered {
         }
     }
 }
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,14 @@ pub(crate) struct Rule {
     pub(crate) when: Alternative,
 }
 
+/// What a match of a policy's rules means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Effect {
+    Custom,
+    Deny,
+    Allow,
+}
+
 /// Conditions that all have to hold.
 pub(crate) type Alternative = Box<[Arc<Condition>]>;
 

@@ -157,3 +157,6 @@ fn is_tail(tail: &str) -> bool {
 fn is_literal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()+,;:@".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,3 +210,6 @@ impl Glob {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

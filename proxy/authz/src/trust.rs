@@ -130,3 +130,6 @@ pub(crate) fn is_name(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
+
+#[cfg(test)]
+mod tests;

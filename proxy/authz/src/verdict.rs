@@ -35,21 +35,15 @@ pub struct Denial {
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.policy, &self.reason) {
-            (Some(policy), Reason::Denied) => write!(f, "{policy} denies it"),
-            (Some(policy), Reason::Custom) => {
-                write!(
-                    f,
-                    "{policy} asks an external authority, which this version cannot do"
-                )
-            }
-            (Some(policy), Reason::Broken(why)) => {
-                write!(f, "{policy} is broken and denies what it selects: {why}")
-            }
-            (policy, Reason::NotAllowed) | (policy @ None, _) => match policy {
-                Some(policy) => write!(f, "{policy} does not allow it"),
-                None => f.write_str("no ALLOW policy allows it"),
-            },
+        let policy = self.policy.as_deref().unwrap_or("no policy");
+        match &self.reason {
+            Reason::Denied => write!(f, "{policy} denies it"),
+            Reason::Custom => write!(
+                f,
+                "{policy} asks an external authority, which this version cannot do"
+            ),
+            Reason::NotAllowed => f.write_str("no ALLOW policy allows it"),
+            Reason::Broken(why) => write!(f, "{policy} is broken and denies what it selects: {why}"),
         }
     }
 }

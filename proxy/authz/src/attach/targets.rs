@@ -6,7 +6,7 @@ use cairn_api::istio::AuthorizationPolicy;
 use cairn_api::meta::{Key, Kind};
 use cairn_config::{Objects, Problem};
 
-use super::{contradiction, target_kind, target_refs, unsupported_kind};
+use super::reference::{contradiction, target_kind, target_refs, unsupported_kind};
 use crate::compile::reference;
 
 /// What policies may be attached to.

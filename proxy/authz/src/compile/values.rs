@@ -1,10 +1,11 @@
 //! Lists of values: what each kind of value may look like, and what it is compared with.
 
-use super::{Effect, Findings};
+use super::lists::List;
 use crate::attribute::Attribute;
 use crate::blocks::Blocks;
 use crate::fault::Fault;
-use crate::rule::{Paths, Test};
+use crate::findings::Findings;
+use crate::rule::{Effect, Paths, Test};
 use crate::template::{Charset, Template};
 use crate::text::{Globs, Pattern, Texts, Wildcard};
 use crate::trust::{TrustDomains, is_name};
@@ -28,19 +29,14 @@ impl Scope<'_> {
     }
 
     /// The test for a list of values. `None` when there are faults.
-    pub(super) fn test(
-        &self,
-        attribute: &Attribute,
-        values: &[String],
-        negated: bool,
-        faults: &mut Faults,
-    ) -> Option<Test> {
+    pub(super) fn test(&self, list: &List<'_>, faults: &mut Faults) -> Option<Test> {
+        let values = list.values;
         for (index, value) in values.iter().enumerate() {
             if value.is_empty() {
                 faults.push((Some(index), Fault::EmptyValue));
             }
         }
-        let grants = self.grants(negated);
+        let grants = self.grants(list.negated);
         let strings = || values.iter().map(String::as_str);
         // What every HTTP request has is there even when it is empty, where that refuses more.
         let texts = || {
@@ -53,7 +49,7 @@ impl Scope<'_> {
                 },
             )
         };
-        let test = match attribute {
+        let test = match &list.attribute {
             Attribute::Principal => {
                 let principals: Vec<String> = strings()
                     .flat_map(|value| self.trust.expand_principal(without_scheme(value)))
@@ -110,7 +106,7 @@ impl Scope<'_> {
             },
             Attribute::Token => {
                 // As if no request had a token: that must not be what lets it pass.
-                if (self.effect == Effect::Allow) == negated {
+                if !grants {
                     faults.push((None, Fault::NeedsToken));
                 }
                 Test::Token
@@ -120,15 +116,8 @@ impl Scope<'_> {
     }
 
     /// Says which values can hardly mean what they say. They do as in Istio all the same.
-    pub(super) fn lint(
-        &self,
-        attribute: &Attribute,
-        values: &[String],
-        negated: bool,
-        field: &str,
-        findings: &mut Findings<'_>,
-    ) {
-        if *attribute == Attribute::Token {
+    pub(super) fn lint(&self, list: &List<'_>, field: &str, findings: &mut Findings<'_>) {
+        if list.attribute == Attribute::Token {
             findings.unsupported(
                 field,
                 "this version validates no tokens: every request counts as one without".to_owned(),
@@ -141,12 +130,12 @@ impl Scope<'_> {
             );
             return;
         }
-        for (index, value) in values.iter().enumerate() {
-            let Some((message, hint)) = self.doubt(attribute, value) else {
+        for (index, value) in list.values.iter().enumerate() {
+            let Some((message, hint)) = self.doubt(&list.attribute, value) else {
                 continue;
             };
             let (field, message) = (format!("{field}[{index}]"), format!("{value:?} {message}"));
-            if self.grants(negated) {
+            if self.grants(list.negated) {
                 findings.warning(&field, message, hint);
             } else {
                 findings.error(&field, format!("{message}; nothing is denied by it"), hint);
