@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_hbone::DrainWatch;
 use cairn_hbone::server::ConnectionInfo;
 use cairn_identity::{Identities, SpiffeId, tls};
 use cairn_net::{ConnectionLimit, accept_loop};
@@ -25,11 +26,16 @@ pub(crate) struct Acceptor {
     identity: SpiffeId,
     settings: cairn_hbone::Settings,
     handler: Arc<Tunnels>,
-    proxy: Arc<Proxy>,
 }
 
 impl Acceptor {
-    pub(crate) fn new(identities: Identities, identity: SpiffeId, proxy: Arc<Proxy>) -> Acceptor {
+    /// The acceptor and its connections are all who hold on to `drain`, so that it is over when they are.
+    pub(crate) fn new(
+        identities: Identities,
+        identity: SpiffeId,
+        proxy: Arc<Proxy>,
+        drain: DrainWatch,
+    ) -> Acceptor {
         // Istio's waypoint answers what is not CONNECT as a route that is not found.
         let settings = cairn_hbone::Settings {
             non_connect: StatusCode::NOT_FOUND,
@@ -39,10 +45,7 @@ impl Acceptor {
             identities,
             identity,
             settings,
-            handler: Arc::new(Tunnels {
-                proxy: Arc::clone(&proxy),
-            }),
-            proxy,
+            handler: Arc::new(Tunnels { proxy, drain }),
         }
     }
 
@@ -66,7 +69,7 @@ impl Acceptor {
     }
 
     async fn connection(&self, stream: TcpStream, peer_address: SocketAddr) -> Result<(), ConnectionError> {
-        let drain = self.proxy.drain.clone();
+        let drain = self.handler.drain.clone();
         let local_address = stream.local_addr()?;
         let credential = self.identities.credential(&self.identity).await?;
         let (stream, peer) = tls::accept(cairn_hbone::transport(stream), &credential, HANDSHAKE).await?;

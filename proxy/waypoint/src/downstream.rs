@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
 use cairn_mesh::{Snapshot, Workload};
 use cairn_route::{RequestHead, SourceWorkload};
@@ -27,6 +28,7 @@ pub(crate) struct Downstream {
     /// The address that the client connected to, as an authority.
     pub(crate) authority: Authority,
     pub(crate) target: Target,
+    pub(crate) drain: DrainWatch,
 }
 
 /// What a tunnel leads to.
@@ -45,6 +47,7 @@ impl Downstream {
         remote: SocketAddr,
         local: SocketAddr,
         target: Target,
+        drain: DrainWatch,
     ) -> Option<Downstream> {
         let authority = Authority::try_from(local.to_string()).ok()?;
         // The address alone proves nothing: the workload is believed only when it has the proven identity.
@@ -63,6 +66,7 @@ impl Downstream {
             local,
             authority,
             target,
+            drain,
         })
     }
 

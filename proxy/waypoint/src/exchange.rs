@@ -19,7 +19,6 @@ use crate::record::Recorder;
 
 /// A request, the snapshot that decides about it, and what has been decided.
 pub(crate) struct Exchange {
-    pub(crate) proxy: Arc<Proxy>,
     /// Loaded when the head had been read; used to the end.
     pub(crate) plans: Arc<Plans>,
     pub(crate) downstream: Arc<Downstream>,
@@ -111,13 +110,12 @@ impl Scope {
 
 impl Exchange {
     /// Takes the snapshot that decides about the request from here to its end.
-    pub(crate) fn open(proxy: Arc<Proxy>, downstream: Arc<Downstream>, parts: Parts) -> Exchange {
+    pub(crate) fn open(proxy: &Arc<Proxy>, downstream: Arc<Downstream>, parts: Parts) -> Exchange {
         let plans = proxy.plans.load_full();
         let scope = Scope::of(&plans, &downstream.target, &downstream.peer);
-        let recorder = Recorder::open(&proxy, &plans, &downstream, scope.labels(&proxy), &parts);
+        let recorder = Recorder::open(proxy, &plans, &downstream, scope.labels(proxy), &parts);
         let authority = downstream.authority.clone();
         Exchange {
-            proxy,
             plans,
             downstream,
             parts,

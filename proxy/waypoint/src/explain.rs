@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use cairn_config::State;
+use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
 use cairn_mesh::{Outbound, Service, Snapshot, Waypoint, Workload, l4};
 use cairn_route::Action;
@@ -327,7 +328,8 @@ fn connection(plans: &Plans, caller: &Workload, local: SocketAddr) -> Option<Dow
         }
     };
     let remote = SocketAddr::new(caller.addresses.first().copied()?, 0);
-    Downstream::new(&plans.mesh, caller.identity.clone(), remote, local, target)
+    let drain = DrainWatch::never();
+    Downstream::new(&plans.mesh, caller.identity.clone(), remote, local, target, drain)
 }
 
 fn quoted(name: &str) -> String {

@@ -49,7 +49,7 @@ pub(crate) async fn serve(
             series.opened();
             let carried = tokio::select! {
                 carried = bridge(client, stream, IDLE) => carried,
-                () = proxy.drain.forced() => cairn_http::upgrade::Bridged::default(),
+                () = downstream.drain.forced() => cairn_http::upgrade::Bridged::default(),
             };
             series.add_received(carried.sent);
             series.add_sent(carried.received);

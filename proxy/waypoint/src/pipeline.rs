@@ -23,7 +23,7 @@ pub(crate) async fn serve(
     request: Request<Body>,
 ) -> Response<impl http_body::Body<Data = Bytes, Error = Error>> {
     let (parts, body) = request.into_parts();
-    let mut exchange = Exchange::open(proxy, downstream, parts);
+    let mut exchange = Exchange::open(&proxy, downstream, parts);
     let response = match run(&mut exchange, body).await {
         Ok(response) => response,
         Err(failure) => respond::failure(&mut exchange, failure.reply()),

@@ -43,7 +43,7 @@ pub(crate) async fn serve(proxy: &Arc<Proxy>, downstream: &Arc<Downstream>, tunn
         let exchange = pipeline::serve(Arc::clone(proxy), Arc::clone(downstream), request);
         async { Ok::<_, Infallible>(exchange.await) }
     };
-    let drain = proxy.drain.clone();
+    let drain = downstream.drain.clone();
     let served = match detected {
         Protocol::Http2 => serve_http2(stream, service, &Settings::default(), drain.draining()).await,
         Protocol::Http1 => serve_http1(stream, service, &Settings::default(), drain.draining()).await,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cairn_hbone::DrainWatch;
 use cairn_telemetry::AccessLog;
 use cairn_telemetry::traffic::{HttpMetrics, Interned, ServiceLabels, TcpMetrics, WorkloadLabels};
 
@@ -21,6 +20,4 @@ pub(crate) struct Proxy {
     pub(crate) unknown: Interned<WorkloadLabels>,
     /// The labels of traffic that is addressed to a workload.
     pub(crate) no_service: Interned<ServiceLabels>,
-    /// Told when connections are to finish what they have begun and take nothing new, and when they are to be cut.
-    pub(crate) drain: DrainWatch,
 }

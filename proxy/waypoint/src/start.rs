@@ -166,7 +166,6 @@ impl Waypoint {
             tcp: TcpMetrics::register(&registry, SeriesOptions::default()),
             unknown: Interned::default(),
             no_service: Interned::default(),
-            drain: watch,
         });
 
         let listener = listen(
@@ -197,7 +196,7 @@ impl Waypoint {
         };
         tasks.spawn(follow.run(config, state, options.gateway));
         let (stop, stopped) = watch::channel(false);
-        tasks.spawn(Acceptor::new(identities, identity.clone(), proxy).run(listener, stopped));
+        tasks.spawn(Acceptor::new(identities, identity.clone(), proxy, watch).run(listener, stopped));
         starting.done();
         tracing::info!(%address, %identity, "waypoint listening");
         Ok(Waypoint {
@@ -265,3 +264,6 @@ impl Waypoint {
         finished
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ pub(crate) fn spawn(exchange: &mut Exchange, streams: Streams, response: &mut Re
         response.headers_mut().insert(CONNECTION, NAMES_UPGRADE);
     }
     let recorder = exchange.recorder.take();
-    let drain = exchange.proxy.drain.clone();
+    let drain = exchange.downstream.drain.clone();
     tokio::spawn(async move {
         let (Ok(client), Ok(endpoint)) = tokio::join!(streams.client.stream(), streams.endpoint.stream())
         else {

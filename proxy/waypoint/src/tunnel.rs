@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use cairn_hbone::Authority;
 use cairn_hbone::server::{Handler, Request};
+use cairn_hbone::{Authority, DrainWatch};
 use cairn_identity::SpiffeId;
 use cairn_mesh::{Service, Workload};
 use http::{HeaderMap, StatusCode};
@@ -18,6 +18,8 @@ use crate::upstream::Upstream;
 /// Takes the tunnels of all connections.
 pub(crate) struct Tunnels {
     pub(crate) proxy: Arc<Proxy>,
+    /// Told when connections are to finish what they have begun and take nothing new, and when they are to be cut.
+    pub(crate) drain: DrainWatch,
 }
 
 /// Why a tunnel is refused; Envoy's answer to all of them is 503.
@@ -44,7 +46,8 @@ impl Handler for Tunnels {
             }
         };
         let remote = request.connection.peer_address;
-        let Some(downstream) = Downstream::new(&plans.mesh, peer, remote, local, target) else {
+        let drain = self.drain.clone();
+        let Some(downstream) = Downstream::new(&plans.mesh, peer, remote, local, target, drain) else {
             request.reject(StatusCode::BAD_REQUEST);
             return;
         };
