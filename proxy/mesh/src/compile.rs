@@ -2,12 +2,14 @@
 
 mod binding;
 mod draft;
+mod endpoints;
 mod entries;
 mod gateways;
 mod pods;
+mod service_entries;
 mod services;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_config::{Objects, Problem, State};
 
 use self::draft::{Draft, Drafts};
+use self::endpoints::Pool;
 use self::gateways::Candidate;
 pub use self::gateways::GatewayClasses;
 use self::services::ServiceDraft;
@@ -39,6 +42,9 @@ impl Snapshot {
     pub fn compile_with(state: &State, classes: &GatewayClasses) -> (Snapshot, Vec<Problem>) {
         let mut problems = Vec::new();
         let parts = parts(&state.objects, classes, &mut problems);
+        // Several hosts of a ServiceEntry, or pods of a Deployment, have their problems in common.
+        let mut seen = HashSet::new();
+        problems.retain(|problem| seen.insert(problem.clone()));
         let problems = problems
             .into_iter()
             .map(|problem| state.locate(problem))
@@ -52,11 +58,17 @@ fn parts(objects: &Objects, classes: &GatewayClasses, problems: &mut Vec<Problem
     let mut drafts = Drafts::new();
     pods::compile(objects, &mesh, &mut drafts, problems);
     entries::compile(objects, &mesh, &mut drafts, problems);
-    let mut services = services::compile(objects, &mesh, &mut drafts, problems);
+    let mut pool = Pool::new(&drafts);
+    let mut services = services::compile(objects, &mesh, &mut pool, problems);
+    services.extend(service_entries::compile(objects, &mesh, &mut pool, problems));
+    let added = pool.into_added();
+    drafts.extend(added);
     let candidates = gateways::compile(objects, &mesh, classes, problems);
     binding::bind(objects, &candidates, &mut drafts, &mut services, problems);
-    drafts.extend(missing_instances(&mesh, &candidates, &drafts, &services));
+    let instances = missing_instances(&mesh, &candidates, &drafts, &services, problems);
+    drafts.extend(instances);
     report_shared_addresses(&drafts, &services, problems);
+    report_shared_hosts(&services, problems);
 
     let workloads: Vec<Workload> = drafts.into_iter().map(|draft| draft.workload).collect();
     let l4 = l4::compile(objects, &workloads, &mesh, problems);
@@ -91,30 +103,38 @@ fn parts(objects: &Objects, classes: &GatewayClasses, problems: &mut Vec<Problem
     }
 }
 
-/// A workload for every waypoint that no pod is an instance of: whoever sees its address then knows who it is.
+/// A workload for every waypoint that no pod has the address of: whoever sees the address then knows who it is.
 fn missing_instances(
     mesh: &MeshSettings,
     candidates: &BTreeMap<Key, Candidate>,
     drafts: &Drafts,
     services: &[ServiceDraft],
+    problems: &mut Vec<Problem>,
 ) -> Drafts {
-    let mut taken: Vec<IpAddr> = services
+    // Behind the address of a service there are pods, which are found by their own.
+    let vips: HashSet<IpAddr> = services
         .iter()
         .flat_map(|draft| draft.service.vips.iter().copied())
         .collect();
-    taken.extend(
-        drafts
-            .iter()
-            .flat_map(|draft| draft.workload.addresses.iter().copied()),
-    );
-    let has_instance = |key: &Key| drafts.iter().any(|draft| draft.workload.is_instance_of(key));
-    let missing = candidates
-        .values()
-        .map(|candidate| &candidate.waypoint)
-        .filter(|waypoint| !has_instance(&waypoint.key));
-    let missing = missing.filter_map(|waypoint| {
-        let address = waypoint.address.filter(|address| !taken.contains(address))?;
+    let with_own_address = drafts.iter().filter(|draft| !draft.workload.host_network);
+    let owners =
+        with_own_address.flat_map(|draft| draft.workload.addresses.iter().map(move |ip| (*ip, draft)));
+    let owners: HashMap<IpAddr, &Draft> = owners.collect();
+    let mut instances = Drafts::new();
+    for waypoint in candidates.values().map(|candidate| &candidate.waypoint) {
         let key = &waypoint.key;
+        let object = ObjectRef::from_key(Kind::Gateway, key);
+        let Some(address) = waypoint.address.filter(|address| !vips.contains(address)) else {
+            continue;
+        };
+        if let Some(owner) = owners.get(&address) {
+            if !owner.workload.is_instance_of(key) {
+                let message = format!("{address} belongs to {} already", owner.object);
+                let hint = "give each its own address";
+                problems.push(Problem::error(object, "status.addresses", message, hint));
+            }
+            continue;
+        }
         let name = if waypoint.legacy.is_some() {
             format!("{}-waypoint", key.name)
         } else {
@@ -125,21 +145,20 @@ fn missing_instances(
             (GATEWAY_CLASS_NAME.to_owned(), waypoint.class.clone()),
         ]);
         let uid = format!("{}/gateway.networking.k8s.io/Gateway/{key}", mesh.cluster_id);
-        let account = waypoint.identity.service_account();
         let mut draft = Draft::new(
             mesh,
             uid,
-            ObjectRef::from_key(Kind::Gateway, key),
-            account,
+            object,
+            waypoint.identity.service_account(),
             &labels,
             &name,
         );
         draft.workload.addresses = vec![address];
         draft.workload.workload_type = WorkloadType::Deployment;
         draft.workload.gateway = Some(key.clone());
-        Some(draft)
-    });
-    missing.collect()
+        instances.push(draft);
+    }
+    instances
 }
 
 /// Reports addresses that more than one pod, service or waypoint claims. Endpoints may share those of pods.
@@ -182,6 +201,27 @@ fn report_shared_addresses(drafts: &Drafts, services: &[ServiceDraft], problems:
                 field,
                 message,
                 "give each its own address",
+            ));
+        }
+    }
+}
+
+/// Reports host names that more than one object defines; two hosts of one ServiceEntry may be the same.
+fn report_shared_hosts(services: &[ServiceDraft], problems: &mut Vec<Problem>) {
+    let mut owners: HashMap<&str, &ObjectRef> = HashMap::new();
+    for draft in services {
+        let owner = *owners.entry(&draft.service.hostname).or_insert(&draft.object);
+        if *owner != draft.object {
+            let message = format!(
+                "{} is defined by {owner} already, which counts for the name",
+                draft.service.hostname
+            );
+            let hint = "define each host once";
+            problems.push(Problem::warning(
+                draft.object.clone(),
+                "spec.hosts",
+                message,
+                hint,
             ));
         }
     }

@@ -1,6 +1,6 @@
 //! What the controllers of Kubernetes would add to a directory of plain YAML.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use cairn_config::{Objects, Table};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::names::{DATAPLANE_MODE, REDIRECTION, SIDECAR_STATUS};
-use crate::selector::{Labels, selects};
+use crate::selector::{LabelIndex, Labels};
 
 /// The second byte of the loopback ranges that missing addresses are taken from.
 const SERVICES: u8 = 240;
@@ -26,8 +26,28 @@ const GATEWAYS: u8 = 242;
 #[must_use]
 pub fn complete(objects: &Objects) -> Objects {
     let mut completed = objects.clone();
+    let pods: Vec<(&Key, &Pod)> = objects
+        .pods
+        .iter()
+        .map(|(key, pod)| (key, pod.as_ref()))
+        .collect();
+    let mut written: HashMap<&str, LabelIndex<'_>> = HashMap::new();
+    for (number, (key, pod)) in pods.iter().enumerate() {
+        written
+            .entry(&key.namespace)
+            .or_default()
+            .insert(number, &pod.metadata.labels);
+    }
     for (key, deployment) in &objects.deployments {
-        expand(key, deployment, &mut completed.pods);
+        let selector = selector(deployment);
+        let index = written
+            .get(key.namespace.as_str())
+            .filter(|_| !selector.is_empty());
+        let selected = index.map(|index| index.select(selector)).unwrap_or_default();
+        let selected = selected
+            .into_iter()
+            .filter_map(|number| pods.get(number).copied());
+        expand(key, deployment, selected, &mut completed.pods);
     }
     let mut taken = taken(&completed);
     for (key, service) in &mut completed.services {
@@ -42,16 +62,14 @@ pub fn complete(objects: &Objects) -> Objects {
     completed
 }
 
-/// Pods of the deployment, as many as it asks for. Pods that are there and match its selector count, and become its own
-/// unless someone else's they are.
-fn expand(key: &Key, deployment: &Deployment, pods: &mut Table<Pod>) {
-    let template = &deployment.spec.template;
-    let selector = deployment
-        .spec
-        .selector
-        .as_ref()
-        .map(|selector| &selector.match_labels);
-    let selector: &Labels = selector.unwrap_or(&template.metadata.labels);
+/// Adds pods of the deployment, as many as it asks for. Those that somebody wrote and that it selects count, and become
+/// its own, unless they belong to someone else.
+fn expand<'a>(
+    key: &Key,
+    deployment: &Deployment,
+    selected: impl Iterator<Item = (&'a Key, &'a Pod)>,
+    pods: &mut Table<Pod>,
+) {
     let owner = OwnerReference {
         api_version: "apps/v1".to_owned(),
         kind: "Deployment".to_owned(),
@@ -60,35 +78,34 @@ fn expand(key: &Key, deployment: &Deployment, pods: &mut Table<Pod>) {
         ..OwnerReference::default()
     };
     let mut present = 0;
-    for (_, pod) in pods.iter_mut().filter(|(own, pod)| {
-        own.namespace == key.namespace && !selector.is_empty() && selects(selector, &pod.metadata.labels)
-    }) {
-        let ours = pod
-            .metadata
-            .owner_references
+    for (name, pod) in selected {
+        let owners = &pod.metadata.owner_references;
+        if owners
             .iter()
-            .all(|other| other.kind == owner.kind && other.name == owner.name);
-        if !ours {
-            continue;
+            .all(|other| other.kind == owner.kind && other.name == owner.name)
+        {
+            present += 1;
         }
-        present += 1;
-        if pod.metadata.owner_references.is_empty() {
+        if owners.is_empty()
+            && let Some(pod) = pods.get_mut(name)
+        {
             Arc::make_mut(pod).metadata.owner_references.push(owner.clone());
         }
     }
     let wanted = usize::try_from(deployment.spec.replicas.unwrap_or(1)).unwrap_or(0);
     let names = (0..).map(|number| Key::new(key.namespace.as_str(), format!("{}-{number}", key.name)));
-    let free: Vec<Key> = names
+    let free = names
         .filter(|name| !pods.contains_key(name))
-        .take(wanted.saturating_sub(present))
-        .collect();
-    for name in free {
+        .take(wanted.saturating_sub(present));
+    for name in free.collect::<Vec<Key>>() {
+        let template = &deployment.spec.template;
         let mut pod = Pod {
             spec: template.spec.clone(),
             ..Pod::default()
         };
         pod.metadata.name.clone_from(&name.name);
         pod.metadata.namespace.clone_from(&name.namespace);
+        pod.metadata.generate_name = format!("{}-", key.name);
         pod.metadata.labels.clone_from(&template.metadata.labels);
         pod.metadata
             .annotations
@@ -96,6 +113,15 @@ fn expand(key: &Key, deployment: &Deployment, pods: &mut Table<Pod>) {
         pod.metadata.owner_references.push(owner.clone());
         pods.insert(name, Arc::new(pod));
     }
+}
+
+fn selector(deployment: &Deployment) -> &Labels {
+    let selector = deployment
+        .spec
+        .selector
+        .as_ref()
+        .map(|selector| &selector.match_labels);
+    selector.unwrap_or(&deployment.spec.template.metadata.labels)
 }
 
 fn complete_service(key: &Key, service: &mut Arc<Service>, taken: &mut HashSet<IpAddr>) {
@@ -228,3 +254,6 @@ fn allocate(range: u8, key: &Key, taken: &mut HashSet<IpAddr>) -> IpAddr {
     taken.insert(address);
     address
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,3 +184,6 @@ impl Snapshot {
         named.or_else(by_port).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;

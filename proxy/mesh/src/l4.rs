@@ -9,6 +9,9 @@ mod compile;
 mod pattern;
 mod policies;
 mod rule;
+#[cfg(test)]
+mod tests;
+mod values;
 
 pub(crate) use compile::compile;
 pub use policies::{Action, Policies, Policy, Scope, Verdict};

@@ -52,6 +52,8 @@ mod selector;
 mod service;
 mod settings;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 mod waypoint;
 mod workload;
 

@@ -80,6 +80,9 @@ pub enum Refusal {
         /// The port that was addressed.
         port: u16,
     },
+    /// Nobody in the mesh has the address, and the mesh's settings let nothing else out.
+    #[error("unknown destination {0}")]
+    UnknownDestination(SocketAddr),
     /// The destination is bound to a waypoint that does not exist or does not admit it. Going round it would go round
     /// its policies.
     #[error("waypoint {0} is not available")]
@@ -95,7 +98,7 @@ impl Snapshot {
     ///
     /// The order is that of Istio's ztunnel: the service's waypoint, else the waypoint of the caller (2022 form), else
     /// an endpoint; a workload's address leads to the workload's waypoint unless the caller is that waypoint; an address
-    /// that nobody in the mesh has is passed through. Unlike there, a waypoint that cannot be reached is never gone round.
+    /// that nobody in the mesh has is passed through, unless the mesh's settings forbid it. Unlike there, a waypoint that cannot be reached is never gone round.
     ///
     /// ```
     /// # fn example(mesh: &cairn_mesh::Snapshot, source: &cairn_mesh::Workload, random: u64) {
@@ -115,6 +118,7 @@ impl Snapshot {
         }
         match self.workload_by_ip(destination.ip()) {
             Some(workload) => self.to_workload(source, workload, destination),
+            None if self.mesh.registry_only => refuse(Refusal::UnknownDestination(destination), None),
             None => Outbound::Passthrough { address: destination },
         }
     }
@@ -172,15 +176,8 @@ impl Snapshot {
         destination: SocketAddr,
         choose: impl FnOnce(Candidates<'a>) -> Option<&'a Endpoint>,
     ) -> Outbound {
-        let port = destination.port();
-        if service.port(port).is_none() {
-            return refuse(
-                Refusal::UnknownPort {
-                    host: Arc::clone(&service.hostname),
-                    port,
-                },
-                Some(service),
-            );
+        if let Err(reason) = check_port(service, destination.port()) {
+            return refuse(reason, Some(service));
         }
         let waypoint = service.waypoint.as_ref().or(source.outbound_waypoint.as_ref());
         if let Some(key) = waypoint.filter(|key| !source.is_instance_of(key)) {
@@ -298,6 +295,7 @@ fn select<'a>(
     destination: SocketAddr,
     choose: impl FnOnce(Candidates<'a>) -> Option<&'a Endpoint>,
 ) -> Result<Choice<'a>, Refusal> {
+    check_port(service, destination.port())?;
     if service.load_balancing.mode == Mode::Passthrough {
         return Ok(Choice::Passthrough);
     }
@@ -305,6 +303,14 @@ fn select<'a>(
     let endpoint = choose(candidates).ok_or(Refusal::NoHealthyUpstream)?;
     let address = target(endpoint, destination).ok_or(Refusal::NoHealthyUpstream)?;
     Ok(Choice::Endpoint(&endpoint.workload, address))
+}
+
+fn check_port(service: &Service, port: u16) -> Result<(), Refusal> {
+    let unknown = || Refusal::UnknownPort {
+        host: Arc::clone(&service.hostname),
+        port,
+    };
+    service.port(port).map(|_| ()).ok_or_else(unknown)
 }
 
 /// Where port `destination.port()` of a service is on this endpoint, in the address family of `destination` if it has
@@ -398,3 +404,6 @@ impl<'a> Candidates<'a> {
             .count()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,3 +222,6 @@ impl Scope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,20 +91,13 @@ impl MeshSettings {
     pub(crate) fn read(objects: &Objects, problems: &mut Vec<Problem>) -> MeshSettings {
         let key = Key::new(CONFIG_MAP.0, CONFIG_MAP.1);
         let text = objects.config_maps.get(&key).and_then(|map| map.data.get("mesh"));
-        let config = text.map(|text| serde_saphyr::from_str::<MeshConfig>(text));
-        let config = config
-            .unwrap_or_else(|| Ok(MeshConfig::default()))
-            .unwrap_or_else(|error| {
-                let object = ObjectRef::from_key(Kind::ConfigMap, &key);
-                let message = format!("the mesh configuration cannot be read: {error}");
-                problems.push(Problem::error(
-                    object,
-                    "data.mesh",
-                    message,
-                    "until it can be, Istio's defaults hold",
-                ));
-                MeshConfig::default()
-            });
+        let config = text.and_then(|text| {
+            let object = ObjectRef::from_key(Kind::ConfigMap, &key);
+            let (config, found) = cairn_config::embedded::<MeshConfig>(&object, "data.mesh", text);
+            problems.extend(found);
+            config
+        });
+        let config = config.unwrap_or_default();
         let mut settings = MeshSettings::from(config);
         let root = objects
             .namespaces
@@ -114,3 +107,6 @@ impl MeshSettings {
         settings
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,10 +97,11 @@ impl Snapshot {
         })
     }
 
-    /// The service of this fully qualified host name.
+    /// The service of this fully qualified host name, in whatever case.
     #[must_use]
     pub fn service_by_host(&self, host: &str) -> Option<&Arc<Service>> {
-        self.services_by_host.get(host)
+        let exact = self.services_by_host.get(host);
+        exact.or_else(|| self.services_by_host.get(host.to_ascii_lowercase().as_str()))
     }
 
     /// Every service, by namespace and name.
@@ -139,6 +140,13 @@ impl Snapshot {
             Some(key) => *key == waypoint.key,
             None => waypoint.legacy.as_ref().is_some_and(|scope| scope.includes(peer)),
         }
+    }
+
+    /// The workloads that are bound to this waypoint for traffic that is addressed to themselves.
+    pub fn workloads_of_waypoint<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Arc<Workload>> {
+        self.workloads
+            .values()
+            .filter(move |workload| workload.waypoint.as_ref() == Some(key))
     }
 
     /// The waypoint of this Gateway.

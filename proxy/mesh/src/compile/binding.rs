@@ -4,18 +4,19 @@
 //! serves workloads by their service account, without labels. What asks for a waypoint that is not there, or that does not take
 //! it, is bound to it all the same: its traffic is refused instead of going round.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 
 use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_config::{Objects, Problem};
 
 use super::draft::{Draft, Drafts};
-use super::gateways::Candidate;
+use super::gateways::{Candidate, reference};
 use super::services::ServiceDraft;
-use crate::names::{GATEWAY_NAME, USE_WAYPOINT, USE_WAYPOINT_CANARY, USE_WAYPOINT_NAMESPACE};
+use crate::names::{GATEWAY_NAME, USE_WAYPOINT, USE_WAYPOINT_CANARY};
 use crate::selector::Labels;
 use crate::service::Origin;
-use crate::waypoint::Serves;
+use crate::waypoint::{LegacyScope, Serves};
 
 /// Binds workloads and services to waypoints.
 pub(crate) fn bind(
@@ -53,6 +54,56 @@ enum Traffic {
     Workload,
 }
 
+impl Traffic {
+    fn is_served(self, serves: Serves) -> bool {
+        match self {
+            Traffic::Service => serves.services(),
+            Traffic::Workload => serves.workloads(),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Traffic::Service => "service",
+            Traffic::Workload => "workload",
+        }
+    }
+}
+
+/// Where labels are written, for reports.
+struct Site {
+    object: ObjectRef,
+    prefix: &'static str,
+}
+
+impl Site {
+    fn of(object: &ObjectRef) -> Site {
+        Site {
+            object: object.clone(),
+            prefix: "",
+        }
+    }
+
+    /// The labels of a pod that a controller made stand in its Deployment.
+    fn of_workload(draft: &Draft) -> Site {
+        match &draft.made_from {
+            Some(deployment) => Site {
+                object: deployment.clone(),
+                prefix: "spec.template.",
+            },
+            None => Site::of(&draft.object),
+        }
+    }
+
+    fn field(&self, label: &str) -> String {
+        format!("{}metadata.labels.{label}", self.prefix)
+    }
+
+    fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> Problem {
+        Problem::error(self.object.clone(), self.field(USE_WAYPOINT), message, hint)
+    }
+}
+
 struct Binder<'a> {
     objects: &'a Objects,
     candidates: &'a BTreeMap<Key, Candidate>,
@@ -61,6 +112,8 @@ struct Binder<'a> {
     namespaces: HashMap<&'a str, (Labelled, Labelled)>,
     /// Namespace → its waypoints of the 2022 form.
     legacy: HashMap<&'a str, Vec<&'a Candidate>>,
+    /// The addresses of waypoints.
+    addresses: HashSet<IpAddr>,
 }
 
 impl<'a> Binder<'a> {
@@ -75,112 +128,111 @@ impl<'a> Binder<'a> {
                 legacy.entry(&scope.namespace).or_default().push(candidate);
             }
         }
+        let addresses = candidates
+            .values()
+            .filter_map(|candidate| candidate.waypoint.address)
+            .collect();
+        let namespaces = HashMap::with_capacity(objects.namespaces.len());
         let mut binder = Binder {
             objects,
             candidates,
             problems,
-            namespaces: HashMap::new(),
+            namespaces,
             legacy,
+            addresses,
         };
         for (key, namespace) in &objects.namespaces {
-            let object = ObjectRef::from_key(Kind::Namespace, key);
-            binder.report_canary(&object, &namespace.metadata.labels);
-            let says = binder.namespace(&object, &namespace.metadata.labels);
+            let site = Site::of(&ObjectRef::from_key(Kind::Namespace, key));
+            let says = binder.namespace(&site, &key.name, &namespace.metadata.labels);
             binder.namespaces.insert(&key.name, says);
         }
         binder
     }
 
-    fn namespace(&mut self, object: &ObjectRef, labels: &Labels) -> (Labelled, Labelled) {
+    /// What a namespace hands down: its waypoint, as far as that is for the traffic in question.
+    fn namespace(&mut self, site: &Site, name: &str, labels: &Labels) -> (Labelled, Labelled) {
+        self.report_canary(site, labels);
         let both = |labelled: Labelled| (labelled.clone(), labelled);
-        let Some(key) = reference(labels, &object.name) else {
-            return both(says_none(labels));
+        let Some(key) = reference(labels, name) else {
+            return both(opt_out(labels));
         };
-        if let Err(refused) = self.admitted(object, &key, &object.name) {
-            return both(Labelled::Waypoint(refused));
-        }
-        // Members inherit a waypoint as far as it is for their kind of traffic.
-        let serves = self
-            .candidates
-            .get(&key)
-            .map(|candidate| candidate.waypoint.serves)
-            .unwrap_or_default();
+        let serves = match self.admission(site, &key, name) {
+            Ok(serves) => serves,
+            Err(refused) => return both(Labelled::Waypoint(refused)),
+        };
         if serves == Serves::None {
-            let message =
-                format!("{key} is for no traffic (`istio.io/waypoint-for: none`), so nothing is bound to it");
-            let hint = "label the Gateway with the traffic that it is for";
+            let message = format!("{key} is for no traffic, so nothing is bound to it");
+            let hint = "label the Gateway with `istio.io/waypoint-for`: service, workload or all";
+            let field = site.field(USE_WAYPOINT);
             self.problems
-                .push(Problem::warning(object.clone(), label_field(), message, hint));
+                .push(Problem::warning(site.object.clone(), field, message, hint));
         }
-        let of = |taken: bool| {
-            if taken {
-                Labelled::Waypoint(key.clone())
-            } else {
-                Labelled::Nothing
-            }
+        let of = |traffic: Traffic| match traffic.is_served(serves) {
+            true => Labelled::Waypoint(key.clone()),
+            false => Labelled::Nothing,
         };
-        (of(serves.services()), of(serves.workloads()))
+        (of(Traffic::Service), of(Traffic::Workload))
     }
 
     /// What the labels of an object say, else those of its namespace.
-    fn labelled(&mut self, object: &ObjectRef, labels: Option<&Labels>, traffic: Traffic) -> Labelled {
-        let own = labels.map_or(Labelled::Nothing, |labels| {
-            self.own_labels(object, labels, traffic)
-        });
-        if own != Labelled::Nothing {
-            return own;
+    fn labelled(
+        &mut self,
+        site: impl FnOnce() -> Site,
+        namespace: &str,
+        labels: Option<&Labels>,
+        traffic: Traffic,
+    ) -> Labelled {
+        let speaks = |labels: &&Labels| {
+            [USE_WAYPOINT, USE_WAYPOINT_CANARY]
+                .iter()
+                .any(|name| labels.contains_key(*name))
+        };
+        if let Some(labels) = labels.filter(speaks) {
+            let own = self.own_labels(&site(), namespace, labels, traffic);
+            if own != Labelled::Nothing {
+                return own;
+            }
         }
-        match (self.namespaces.get(object.namespace.as_str()), traffic) {
+        match (self.namespaces.get(namespace), traffic) {
             (Some((services, _)), Traffic::Service) => services.clone(),
             (Some((_, workloads)), Traffic::Workload) => workloads.clone(),
             (None, _) => Labelled::Nothing,
         }
     }
 
-    fn own_labels(&mut self, object: &ObjectRef, labels: &Labels, traffic: Traffic) -> Labelled {
-        self.report_canary(object, labels);
-        let Some(key) = reference(labels, &object.namespace) else {
-            return says_none(labels);
+    fn own_labels(&mut self, site: &Site, namespace: &str, labels: &Labels, traffic: Traffic) -> Labelled {
+        self.report_canary(site, labels);
+        let Some(key) = reference(labels, namespace) else {
+            return opt_out(labels);
         };
-        if let Err(refused) = self.admitted(object, &key, &object.namespace) {
-            return Labelled::Waypoint(refused);
+        match self.admission(site, &key, namespace) {
+            Err(refused) => Labelled::Waypoint(refused),
+            Ok(serves) if traffic.is_served(serves) => Labelled::Waypoint(key),
+            Ok(serves) => {
+                let traffic = traffic.as_str();
+                let message =
+                    format!("{key} is for `{serves}` traffic, not for a {traffic}: traffic to it is refused");
+                let hint = format!("label the Gateway `istio.io/waypoint-for: {traffic}` or `all`");
+                self.problems.push(site.error(message, hint));
+                Labelled::Waypoint(impossible(&key))
+            }
         }
-        let serves = self
-            .candidates
-            .get(&key)
-            .map(|candidate| candidate.waypoint.serves)
-            .unwrap_or_default();
-        let (taken, wanted) = match traffic {
-            Traffic::Service => (serves.services(), "service"),
-            Traffic::Workload => (serves.workloads(), "workload"),
-        };
-        if !taken {
-            let message =
-                format!("{key} is for `{serves}` traffic, not for that of a {wanted}: it is refused");
-            let hint =
-                format!("label the Gateway `istio.io/waypoint-for: {wanted}` or `all`, or remove this label");
-            self.problems
-                .push(Problem::error(object.clone(), label_field(), message, hint));
-            return Labelled::Waypoint(impossible(&key));
-        }
-        Labelled::Waypoint(key)
     }
 
-    /// Whether there is such a waypoint, and it admits objects of this namespace; else the key to refuse traffic with.
-    fn admitted(&mut self, object: &ObjectRef, key: &Key, namespace: &str) -> Result<(), Key> {
+    /// What the waypoint is for, if there is one and it admits objects of this namespace; else the key to refuse traffic
+    /// with.
+    fn admission(&mut self, site: &Site, key: &Key, namespace: &str) -> Result<Serves, Key> {
         let Some(candidate) = self.candidates.get(key) else {
-            let (message, hint) = if self.objects.gateways.contains_key(key) {
-                let message = format!("Gateway {key} is not a waypoint: traffic is refused");
-                (
+            self.problems.push(if self.objects.gateways.contains_key(key) {
+                let message = format!("Gateway {key} is no waypoint: traffic is refused");
+                site.error(
                     message,
-                    "give it the class istio-waypoint or istio-mesh, or a listener for HBONE on port 15008",
+                    "give it the class of a waypoint, or one listener for HBONE on port 15008",
                 )
             } else {
                 let message = format!("there is no Gateway {key}: traffic is refused");
-                (message, "create it, correct the label, or write `none`")
-            };
-            self.problems
-                .push(Problem::error(object.clone(), label_field(), message, hint));
+                site.error(message, "create it, correct the label, or write `none`")
+            });
             return Err(key.clone());
         };
         let labels = self
@@ -191,29 +243,31 @@ impl<'a> Binder<'a> {
         if !candidate.admits(namespace, labels) {
             let message = format!("{key} does not admit namespace {namespace}: traffic is refused");
             let hint = "set allowedRoutes.namespaces of its listener, for example `from: All`";
-            self.problems
-                .push(Problem::error(object.clone(), label_field(), message, hint));
+            self.problems.push(site.error(message, hint));
             return Err(impossible(key));
         }
-        Ok(())
+        Ok(candidate.waypoint.serves)
     }
 
     fn workload(&mut self, draft: &mut Draft) {
-        let workload = &mut draft.workload;
-        workload.gateway = instance_of(self.candidates, &workload.namespace, &workload.labels);
-        if workload.gateway.is_some() {
+        let namespace = draft.workload.namespace.as_str();
+        draft.workload.gateway = instance_of(self.candidates, namespace, &draft.workload.labels);
+        if draft.workload.gateway.is_some() {
             return;
         }
-        let labelled = self.labelled(&draft.object, draft.binding.as_ref(), Traffic::Workload);
+        let site = || Site::of_workload(draft);
+        let labels = Some(&draft.workload.labels).filter(|_| draft.may_name_waypoint);
+        let labelled = self.labelled(site, namespace, labels, Traffic::Workload);
+        let account = draft.workload.identity.service_account();
         let legacy = if draft.member {
-            self.legacy_of(&workload.namespace, workload.identity.service_account())
+            self.legacy_of(namespace, account)
         } else {
             None
         };
         if labelled != Labelled::OptOut {
-            workload.outbound_waypoint.clone_from(&legacy);
+            draft.workload.outbound_waypoint.clone_from(&legacy);
         }
-        workload.waypoint = match labelled {
+        draft.workload.waypoint = match labelled {
             Labelled::Waypoint(key) => Some(key),
             Labelled::OptOut => None,
             Labelled::Nothing => legacy,
@@ -222,27 +276,22 @@ impl<'a> Binder<'a> {
 
     fn service(&mut self, draft: &mut ServiceDraft, workloads: &Drafts) {
         let service = &draft.service;
-        if instance_of(self.candidates, &service.namespace, &service.labels).is_some()
-            || self.fronts_waypoint(draft)
-        {
+        let namespace = service.namespace.as_str();
+        let fronts = service.origin == Origin::Kubernetes
+            && service
+                .vips
+                .iter()
+                .any(|address| self.addresses.contains(address));
+        if fronts || instance_of(self.candidates, namespace, &service.labels).is_some() {
             return;
         }
-        let labelled = self.labelled(&draft.object, Some(&service.labels), Traffic::Service);
-        draft.service.waypoint = match labelled {
+        let site = || Site::of(&draft.object);
+        draft.service.waypoint = match self.labelled(site, namespace, Some(&service.labels), Traffic::Service)
+        {
             Labelled::Waypoint(key) => Some(key),
             Labelled::OptOut => None,
             Labelled::Nothing => self.shared_legacy(draft, workloads),
         };
-    }
-
-    /// Whether the address of this service is that of a waypoint.
-    fn fronts_waypoint(&self, draft: &ServiceDraft) -> bool {
-        let mut waypoints = self
-            .candidates
-            .values()
-            .filter_map(|candidate| candidate.waypoint.address);
-        draft.service.origin == Origin::Kubernetes
-            && waypoints.any(|address| draft.service.vips.contains(&address))
     }
 
     /// The waypoint of the 2022 form that serves every workload behind the service.
@@ -260,19 +309,20 @@ impl<'a> Binder<'a> {
 
     /// The waypoint of the 2022 form for this service account, else for the whole namespace.
     fn legacy_of(&self, namespace: &str, account: &str) -> Option<Key> {
-        let candidates = self.legacy.get(namespace)?;
+        let waypoints = self
+            .legacy
+            .get(namespace)?
+            .iter()
+            .map(|candidate| &candidate.waypoint);
         let of = |wanted: Option<&str>| {
-            candidates.iter().find(|candidate| {
-                candidate
-                    .waypoint
-                    .legacy
-                    .as_ref()
-                    .is_some_and(|scope| scope.service_account.as_deref() == wanted)
-            })
+            let is_wanted = |scope: &LegacyScope| scope.service_account.as_deref() == wanted;
+            waypoints
+                .clone()
+                .find(|waypoint| waypoint.legacy.as_ref().is_some_and(is_wanted))
         };
         of(Some(account))
             .or_else(|| of(None))
-            .map(|candidate| candidate.waypoint.key.clone())
+            .map(|waypoint| waypoint.key.clone())
     }
 
     /// A Gateway of the 2022 form for nobody is a slip of the pen, most likely.
@@ -280,32 +330,35 @@ impl<'a> Binder<'a> {
         for candidate in self.legacy.values().flatten() {
             let waypoint = &candidate.waypoint;
             let Some(scope) = &waypoint.legacy else { continue };
-            let members = || {
-                workloads
-                    .iter()
-                    .filter(|draft| draft.member && draft.workload.gateway.is_none())
-            };
-            if members().any(|draft| scope.includes(&draft.workload.identity)) {
+            let mut members = workloads
+                .iter()
+                .filter(|draft| draft.member && draft.workload.gateway.is_none());
+            if members.any(|draft| scope.includes(&draft.workload.identity)) {
                 continue;
             }
-            let of = match &scope.service_account {
-                Some(account) => format!("service account {account} in namespace {}", scope.namespace),
-                None => format!("namespace {}", scope.namespace),
+            let (field, who) = match &scope.service_account {
+                Some(account) => (
+                    "metadata.annotations",
+                    format!("service account {account} in namespace {}", scope.namespace),
+                ),
+                None => (
+                    "metadata.namespace",
+                    format!("any account in namespace {}", scope.namespace),
+                ),
             };
-            let message = format!("no workload runs as {of}, so the waypoint serves nobody");
-            let hint = "correct the annotation istio.io/service-account, or the namespace";
+            let message = format!("no workload runs as {who}, so the waypoint serves nobody");
+            let hint = "correct the name, or bind to the waypoint with the label istio.io/use-waypoint";
             let object = ObjectRef::from_key(Kind::Gateway, &waypoint.key);
-            self.problems
-                .push(Problem::warning(object, "metadata.annotations", message, hint));
+            self.problems.push(Problem::warning(object, field, message, hint));
         }
     }
 
-    fn report_canary(&mut self, object: &ObjectRef, labels: &Labels) {
+    fn report_canary(&mut self, site: &Site, labels: &Labels) {
         if labels.contains_key(USE_WAYPOINT_CANARY) {
-            let field = format!("metadata.labels.{USE_WAYPOINT_CANARY}");
             let message = "all traffic goes to the waypoint itself, none to the canary";
+            let field = site.field(USE_WAYPOINT_CANARY);
             self.problems.push(Problem::unsupported(
-                object.clone(),
+                site.object.clone(),
                 field,
                 message,
                 "remove the label",
@@ -314,16 +367,7 @@ impl<'a> Binder<'a> {
     }
 }
 
-/// The waypoint that labels ask for.
-fn reference(labels: &Labels, own_namespace: &str) -> Option<Key> {
-    let name = labels.get(USE_WAYPOINT).filter(|name| *name != "none")?;
-    let namespace = labels
-        .get(USE_WAYPOINT_NAMESPACE)
-        .map_or(own_namespace, String::as_str);
-    Some(Key::new(namespace, name.as_str()))
-}
-
-fn says_none(labels: &Labels) -> Labelled {
+fn opt_out(labels: &Labels) -> Labelled {
     if labels.contains_key(USE_WAYPOINT) {
         Labelled::OptOut
     } else {
@@ -345,6 +389,5 @@ fn impossible(key: &Key) -> Key {
     )
 }
 
-fn label_field() -> String {
-    format!("metadata.labels.{USE_WAYPOINT}")
-}
+#[cfg(test)]
+mod tests;

@@ -13,10 +13,12 @@ use crate::workload::{Locality, Tunnel, Workload, WorkloadType};
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) workload: Workload,
-    /// The object that problems with it are about.
+    /// The object that it comes from.
     pub(crate) object: ObjectRef,
-    /// The labels that may name a waypoint; `None` when only those of the namespace count.
-    pub(crate) binding: Option<Labels>,
+    /// The Deployment that it was made from, when nobody wrote the object itself: problems are about that.
+    pub(crate) made_from: Option<ObjectRef>,
+    /// Its labels may name a waypoint, as opposed to those of its namespace alone.
+    pub(crate) may_name_waypoint: bool,
     /// It runs as a service account of its namespace, as opposed to being an address outside of it.
     pub(crate) member: bool,
 }
@@ -80,7 +82,8 @@ impl Draft {
         Draft {
             workload,
             object,
-            binding: None,
+            made_from: None,
+            may_name_waypoint: false,
             member: false,
         }
     }

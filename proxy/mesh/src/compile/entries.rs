@@ -42,7 +42,7 @@ pub(crate) fn compile(
         if entry.metadata.deletion_timestamp.is_some() {
             draft.workload.healthy = false;
         }
-        draft.binding = Some(entry.metadata.labels.clone());
+        draft.may_name_waypoint = true;
         draft.member = true;
         drafts.push(draft);
     }

@@ -296,15 +296,17 @@ fn holds(requirement: &LabelSelectorRequirement, labels: &Labels) -> bool {
     }
 }
 
+/// The waypoint that labels ask for.
+pub(crate) fn reference(labels: &Labels, own_namespace: &str) -> Option<Key> {
+    let name = labels.get(USE_WAYPOINT).filter(|name| *name != "none")?;
+    let namespace = labels
+        .get(USE_WAYPOINT_NAMESPACE)
+        .map_or(own_namespace, String::as_str);
+    Some(Key::new(namespace, name.as_str()))
+}
+
 /// The Gateways that some object asks for by label.
 fn referenced(objects: &Objects) -> BTreeSet<Key> {
-    let reference = |labels: &Labels, own_namespace: &str| {
-        let name = labels.get(USE_WAYPOINT).filter(|name| *name != "none")?;
-        let namespace = labels
-            .get(USE_WAYPOINT_NAMESPACE)
-            .map_or(own_namespace, String::as_str);
-        Some(Key::new(namespace, name.as_str()))
-    };
     let namespaces = objects
         .namespaces
         .values()
@@ -363,3 +365,6 @@ fn refuse_second_scopes(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,8 +59,9 @@ fn draft(
     let (owner, workload_type) = owner(pod);
     let labels = &pod.metadata.labels;
     let mut draft = Draft::new(mesh, uid, object, &pod.spec.service_account_name, labels, &owner);
-    draft.binding = Some(labels.clone());
+    draft.may_name_waypoint = true;
     draft.member = true;
+    draft.made_from = made_from(objects, key, pod);
     let workload = &mut draft.workload;
     workload.addresses = addresses;
     workload.workload_type = workload_type;
@@ -118,6 +119,21 @@ fn ports(pod: &Pod) -> Vec<ContainerPort> {
     .collect()
 }
 
+/// The Deployment of a pod that carries the name that its controller generated.
+fn made_from(objects: &Objects, key: &Key, pod: &Pod) -> Option<ObjectRef> {
+    let generated = !pod.metadata.generate_name.is_empty();
+    let owner = pod
+        .metadata
+        .owner_references
+        .iter()
+        .find(|owner| generated && owner.kind == "Deployment")?;
+    let deployment = Key::new(key.namespace.as_str(), owner.name.as_str());
+    objects
+        .deployments
+        .contains_key(&deployment)
+        .then(|| ObjectRef::from_key(Kind::Deployment, &deployment))
+}
+
 /// What owns a pod, behind what its controller put in between.
 fn owner(pod: &Pod) -> (String, WorkloadType) {
     let owners = &pod.metadata.owner_references;
@@ -168,3 +184,6 @@ fn locality(node: &Node) -> Locality {
         subzone: label("topology.istio.io/subzone"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,22 @@
 //! From an AuthorizationPolicy to a compiled policy.
 //!
-//! Where a value cannot be understood the whole policy denies what it selects: what it would have denied is unknown.
+//! Where a value is not understood the whole policy denies what it selects: nobody can tell what it would have denied.
 //! What L4 cannot see (requests) makes a rule to allow void, and a rule to deny wider; both are reported.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
-use cairn_api::istio::{self, AuthorizationPolicy, Condition, Operation, Source};
+use cairn_api::istio::{self, AuthorizationPolicy, AuthorizationPolicySpec, Condition, Operation, Source};
 use cairn_api::meta::{Kind, ObjectRef};
 use cairn_config::Problem;
-use cairn_identity::SpiffeId;
-use ipnet::IpNet;
 
-use super::pattern::Pattern;
 use super::policies::{Action, Policy, Scope};
-use super::rule::{Clause, Match, Rule, ServiceAccount, Test, Values};
+use super::rule::{Clause, Match, Rule, Test};
+use super::values::{self, Attribute};
 use crate::settings::MeshSettings;
 
 const DRY_RUN: &str = "istio.io/dry-run";
+const USE_TARGETS: &str =
+    "attach the policy to a Service or Gateway with targetRefs: a waypoint then enforces it";
 
 /// Compiles a policy; `None` when it is not for L4.
 pub(crate) fn compile(
@@ -26,117 +26,48 @@ pub(crate) fn compile(
 ) -> Option<Policy> {
     let key = policy.metadata.key();
     let object = ObjectRef::from_key(Kind::AuthorizationPolicy, &key);
-    let spec = &policy.spec;
-    let has_target = spec.target_ref.is_some() || !spec.target_refs.is_empty();
-    if has_target {
-        if spec.selector.is_some() {
-            problems.push(Problem::error(
-                object,
-                "spec.selector",
-                "selector and targetRefs exclude each other; the selector is not heeded",
-                "keep the one that is meant",
-            ));
-        }
-        return None;
-    }
-    if policy
-        .metadata
-        .annotations
-        .get(DRY_RUN)
-        .is_some_and(|value| value == "true")
-    {
-        let message = "a dry run of a policy with a selector is not evaluated";
-        problems.push(Problem::unsupported(
-            object,
-            "metadata.annotations",
-            message,
-            "attach it with targetRefs",
-        ));
-        return None;
-    }
-    let action = match spec.action.unwrap_or_default() {
-        istio::Action::Allow => Action::Allow,
-        istio::Action::Deny => Action::Deny,
-        istio::Action::Audit => {
-            let message = "AUDIT is not supported for policies with a selector";
-            problems.push(Problem::unsupported(object, "spec.action", message, USE_TARGETS));
-            return None;
-        }
-        istio::Action::Custom => {
-            let message = "CUSTOM cannot be enforced for policies with a selector, so this one has no effect";
-            problems.push(Problem::error(object, "spec.action", message, USE_TARGETS));
-            return None;
-        }
-    };
-    let scope = scope_of(&key.namespace, spec, &mesh.root_namespace);
+    let action = action(policy, &object, problems)?;
+    let scope = scope(&key.namespace, &policy.spec, &mesh.root_namespace);
     let mut translation = Translation {
         mesh,
         object: &object,
-        found: Vec::new(),
-        invalid: false,
+        faults: Vec::new(),
+        broken: None,
         beyond: Vec::new(),
     };
     let mut rules = Vec::new();
-    for (index, rule) in spec.rules.iter().enumerate() {
+    for (index, rule) in policy.spec.rules.iter().enumerate() {
         let before = translation.beyond.len();
         let compiled = translation.rule(rule, &format!("spec.rules[{index}]"));
         if action == Action::Deny || translation.beyond.len() == before {
             rules.push(compiled);
         }
     }
-    if action == Action::Deny && spec.rules.is_empty() {
+    let Translation {
+        faults,
+        broken,
+        beyond,
+        ..
+    } = translation;
+    problems.extend(faults);
+    problems.extend(cannot_see(&object, action, &beyond));
+    if action == Action::Deny && policy.spec.rules.is_empty() {
         let hint = "add a rule; `rules: [{}]` denies everything";
         problems.push(Problem::warning(
-            object.clone(),
+            object,
             "spec.rules",
             "without rules nothing is denied",
             hint,
         ));
     }
-    if let Some(first) = translation.beyond.first() {
-        let names = translation
-            .beyond
-            .iter()
-            .map(|field| field.rsplit('.').next().unwrap_or(field));
-        let names = names
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect::<Vec<_>>()
-            .join(", ");
-        let effect = match action {
-            Action::Allow => "rules with it allow nothing",
-            Action::Deny => "it is left out, so that more is denied than the rule says",
-        };
-        let message = format!("L4 cannot see {names}: {effect}");
-        problems.push(Problem::error(
-            object.clone(),
-            first.clone(),
-            message,
-            USE_TARGETS,
-        ));
-    }
-    let Translation { found, invalid, .. } = translation;
-    let reason = found
-        .first()
-        .map(|problem| problem.message.clone())
-        .unwrap_or_default();
-    problems.extend(found);
-    Some(if invalid {
-        Policy::broken(key, scope, reason)
-    } else {
-        Policy::new(key, scope, action, rules)
+    Some(match broken {
+        Some(reason) => Policy::broken(key, scope, reason),
+        None => Policy::new(key, scope, action, rules),
     })
 }
 
-const USE_TARGETS: &str =
-    "attach the policy to a Service or Gateway with targetRefs: a waypoint then enforces it";
-
 /// What a policy of this namespace selects.
-pub(crate) fn scope_of(
-    namespace: &str,
-    spec: &istio::AuthorizationPolicySpec,
-    root_namespace: &str,
-) -> Scope {
+pub(crate) fn scope(namespace: &str, spec: &AuthorizationPolicySpec, root_namespace: &str) -> Scope {
     match spec
         .selector
         .as_ref()
@@ -148,13 +79,83 @@ pub(crate) fn scope_of(
     }
 }
 
-/// The compilation of one policy.
+/// What the policy does at L4, if anything.
+fn action(policy: &AuthorizationPolicy, object: &ObjectRef, problems: &mut Vec<Problem>) -> Option<Action> {
+    let spec = &policy.spec;
+    if spec.target_ref.is_some() || !spec.target_refs.is_empty() {
+        if spec.selector.is_some() {
+            let message = "selector and targetRefs exclude each other; the selector is not heeded";
+            let hint = "keep the one that is meant";
+            problems.push(Problem::error(object.clone(), "spec.selector", message, hint));
+        }
+        return None;
+    }
+    if policy
+        .metadata
+        .annotations
+        .get(DRY_RUN)
+        .is_some_and(|value| value == "true")
+    {
+        let field = format!("metadata.annotations.{DRY_RUN}");
+        let message = "without targetRefs a dry run is not evaluated";
+        problems.push(Problem::unsupported(object.clone(), field, message, USE_TARGETS));
+        return None;
+    }
+    match spec.action.unwrap_or_default() {
+        istio::Action::Allow => Some(Action::Allow),
+        istio::Action::Deny => Some(Action::Deny),
+        istio::Action::Audit => {
+            let message = "AUDIT is not supported without targetRefs";
+            problems.push(Problem::unsupported(
+                object.clone(),
+                "spec.action",
+                message,
+                USE_TARGETS,
+            ));
+            None
+        }
+        istio::Action::Custom => {
+            let message =
+                "CUSTOM is not supported without targetRefs: nobody is asked, and nothing is denied";
+            problems.push(Problem::error(
+                object.clone(),
+                "spec.action",
+                message,
+                USE_TARGETS,
+            ));
+            None
+        }
+    }
+}
+
+/// One problem for all the fields that L4 cannot see.
+fn cannot_see(object: &ObjectRef, action: Action, fields: &[String]) -> Option<Problem> {
+    let first = fields.first()?;
+    let names: BTreeSet<&str> = fields
+        .iter()
+        .filter_map(|field| field.rsplit('.').next())
+        .collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let effect = match action {
+        Action::Allow => "rules with it allow nothing",
+        Action::Deny => "it is left out, so more is denied than the rule says",
+    };
+    let message = format!("L4 cannot see requests ({names}): {effect}");
+    Some(Problem::error(
+        object.clone(),
+        first.as_str(),
+        message,
+        USE_TARGETS,
+    ))
+}
+
+/// The compilation of one policy's rules.
 struct Translation<'a> {
     mesh: &'a MeshSettings,
     object: &'a ObjectRef,
-    found: Vec<Problem>,
-    /// Some value could not be understood.
-    invalid: bool,
+    faults: Vec<Problem>,
+    /// The first value that is not understood.
+    broken: Option<String>,
     /// Fields that L4 cannot see.
     beyond: Vec<String>,
 }
@@ -195,46 +196,38 @@ impl Translation<'_> {
         let Some(source) = source.filter(|source| **source != Source::default()) else {
             return self.nothing(path, "a source");
         };
-        let mut tests = Vec::new();
-        for (attribute, name, values, not_name, not_values) in [
+        let known = [
             (
                 Attribute::Principal,
-                "principals",
-                &source.principals,
-                "notPrincipals",
-                &source.not_principals,
+                ["principals", "notPrincipals"],
+                [&source.principals, &source.not_principals],
             ),
             (
                 Attribute::Namespace,
-                "namespaces",
-                &source.namespaces,
-                "notNamespaces",
-                &source.not_namespaces,
+                ["namespaces", "notNamespaces"],
+                [&source.namespaces, &source.not_namespaces],
             ),
             (
                 Attribute::ServiceAccount,
-                "serviceAccounts",
-                &source.service_accounts,
-                "notServiceAccounts",
-                &source.not_service_accounts,
+                ["serviceAccounts", "notServiceAccounts"],
+                [&source.service_accounts, &source.not_service_accounts],
             ),
             (
                 Attribute::TrustDomain,
-                "trustDomains",
-                &source.trust_domains,
-                "notTrustDomains",
-                &source.not_trust_domains,
+                ["trustDomains", "notTrustDomains"],
+                [&source.trust_domains, &source.not_trust_domains],
             ),
             (
                 Attribute::SourceIp,
-                "ipBlocks",
-                &source.ip_blocks,
-                "notIpBlocks",
-                &source.not_ip_blocks,
+                ["ipBlocks", "notIpBlocks"],
+                [&source.ip_blocks, &source.not_ip_blocks],
             ),
-        ] {
-            tests.extend(self.test(attribute, false, values, &format!("{path}.{name}")));
-            tests.extend(self.test(attribute, true, not_values, &format!("{path}.{not_name}")));
+        ];
+        let mut tests = Vec::new();
+        for (attribute, names, values) in known {
+            for ((name, values), negated) in names.into_iter().zip(values).zip([false, true]) {
+                tests.extend(self.test(attribute, negated, values, [path, name]));
+            }
         }
         self.beyond(path, "requestPrincipals", &source.request_principals);
         self.beyond(path, "notRequestPrincipals", &source.not_request_principals);
@@ -247,155 +240,70 @@ impl Translation<'_> {
         let Some(operation) = operation.filter(|operation| **operation != Operation::default()) else {
             return self.nothing(path, "an operation");
         };
-        let mut tests = Vec::new();
         let port = Attribute::DestinationPort;
-        tests.extend(self.test(port, false, &operation.ports, &format!("{path}.ports")));
-        tests.extend(self.test(port, true, &operation.not_ports, &format!("{path}.notPorts")));
+        let ports = self.test(port, false, &operation.ports, [path, "ports"]);
+        let not_ports = self.test(port, true, &operation.not_ports, [path, "notPorts"]);
         self.beyond(path, "hosts", &operation.hosts);
         self.beyond(path, "notHosts", &operation.not_hosts);
         self.beyond(path, "methods", &operation.methods);
         self.beyond(path, "notMethods", &operation.not_methods);
         self.beyond(path, "paths", &operation.paths);
         self.beyond(path, "notPaths", &operation.not_paths);
-        Match { tests }
+        Match {
+            tests: ports.into_iter().chain(not_ports).collect(),
+        }
     }
 
     fn condition(&mut self, condition: &Condition, path: &str) -> Match {
         if condition.values.is_empty() && condition.not_values.is_empty() {
             return self.nothing(path, "a condition");
         }
-        let attribute = match condition.key.as_str() {
-            "source.ip" => Attribute::SourceIp,
-            "source.namespace" => Attribute::Namespace,
-            "source.principal" => Attribute::Principal,
-            "source.serviceAccount" => Attribute::ServiceAccount,
-            "source.trustDomain" => Attribute::TrustDomain,
-            "destination.ip" => Attribute::DestinationIp,
-            "destination.port" => Attribute::DestinationPort,
-            key if is_request_attribute(key) => {
-                self.beyond.push(format!("{path}.key"));
-                return Match::default();
+        let Some(attribute) = Attribute::of_condition(&condition.key) else {
+            let path = format!("{path}.key");
+            if values::is_of_requests(&condition.key) {
+                self.beyond.push(path);
+            } else {
+                let hint =
+                    "write source.ip, source.namespace, source.principal, destination.ip or destination.port";
+                self.reject(&path, &format!("there is no attribute `{}`", condition.key), hint);
             }
-            key => {
-                let hint = "see the attributes that Istio's documentation lists for conditions";
-                self.reject(
-                    &format!("{path}.key"),
-                    format!("`{key}` is not an attribute"),
-                    hint,
-                );
-                return Match::default();
-            }
+            return Match::default();
         };
-        let values = self.test(attribute, false, &condition.values, &format!("{path}.values"));
-        let not_values = self.test(
-            attribute,
-            true,
-            &condition.not_values,
-            &format!("{path}.notValues"),
-        );
+        let values = self.test(attribute, false, &condition.values, [path, "values"]);
+        let not_values = self.test(attribute, true, &condition.not_values, [path, "notValues"]);
         Match {
             tests: values.into_iter().chain(not_values).collect(),
         }
     }
 
-    fn test(&mut self, attribute: Attribute, negated: bool, values: &[String], path: &str) -> Option<Test> {
-        if values.is_empty() {
+    fn test(
+        &mut self,
+        attribute: Attribute,
+        negated: bool,
+        texts: &[String],
+        [path, name]: [&str; 2],
+    ) -> Option<Test> {
+        if texts.is_empty() {
             return None;
         }
-        let values = match attribute {
-            Attribute::Principal => {
-                let patterns = self.parse(values, path, "a principal", Pattern::parse_principal);
-                self.check_principals(&patterns, path);
-                Values::Principals(
-                    patterns
-                        .iter()
-                        .flat_map(|pattern| self.aliases(pattern))
-                        .collect(),
-                )
-            }
-            Attribute::Namespace => {
-                Values::Namespaces(self.parse(values, path, "a namespace", Pattern::parse))
-            }
-            Attribute::TrustDomain => {
-                Values::TrustDomains(self.parse(values, path, "a trust domain", Pattern::parse))
-            }
-            Attribute::ServiceAccount => {
-                let own = self.object.namespace.clone();
-                let parse = |text: &str| ServiceAccount::parse(text, &own);
-                Values::ServiceAccounts(self.parse(values, path, "`account` or `namespace/account`", parse))
-            }
-            Attribute::SourceIp => Values::SourceIps(self.parse(values, path, ADDRESSES, parse_net)),
-            Attribute::DestinationIp => {
-                Values::DestinationIps(self.parse(values, path, ADDRESSES, parse_net))
-            }
-            Attribute::DestinationPort => {
-                let parse = |text: &str| text.parse().ok().filter(|port| *port != 0);
-                Values::DestinationPorts(self.parse(values, path, "a port number", parse))
-            }
-        };
-        Some(Test { negated, values })
-    }
-
-    fn parse<T>(
-        &mut self,
-        values: &[String],
-        path: &str,
-        what: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Vec<T> {
-        let mut parsed = Vec::with_capacity(values.len());
-        for (index, value) in values.iter().enumerate() {
-            match parse(value) {
-                Some(value) => parsed.push(value),
-                None => self.reject(
-                    &format!("{path}[{index}]"),
-                    format!(
-                        "`{value}` is not {what}; until this is corrected the policy denies what it selects"
-                    ),
-                    "a `*` may stand at one end of a text, and for all of it",
-                ),
-            }
-        }
-        parsed
-    }
-
-    /// A principal of another form than ours is never met: whoever has one cannot connect.
-    fn check_principals(&mut self, patterns: &[Pattern], path: &str) {
-        for pattern in patterns {
-            let Pattern::Exact(text) = pattern else { continue };
-            if format!("spiffe://{text}").parse::<SpiffeId>().is_err() {
-                self.found.push(Problem::error(
+        let reading = values::read(attribute, texts, self.mesh, &self.object.namespace);
+        for fault in reading.faults {
+            let path = format!("{path}.{name}[{}]", fault.index);
+            if fault.unknown {
+                self.reject(&path, &fault.message, fault.hint);
+            } else {
+                self.faults.push(Problem::error(
                     self.object.clone(),
                     path,
-                    format!("`{text}` can be nobody's principal"),
-                    "write `<trust domain>/ns/<namespace>/sa/<service account>`",
+                    fault.message,
+                    fault.hint,
                 ));
             }
         }
-    }
-
-    /// The same pattern for each name of the mesh's trust domain.
-    fn aliases(&self, pattern: &Pattern) -> Vec<Pattern> {
-        let mut patterns = vec![pattern.clone()];
-        let (Pattern::Exact(text) | Pattern::Prefix(text)) = pattern else {
-            return patterns;
-        };
-        let Some((domain, rest)) = text.split_once('/') else {
-            return patterns;
-        };
-        let aliases = self.mesh.trust_domain_aliases.iter().map(String::as_str);
-        let names: Vec<&str> = std::iter::once(&*self.mesh.trust_domain).chain(aliases).collect();
-        if domain == LOCAL || names.contains(&domain) {
-            let others = names
-                .into_iter()
-                .filter(|name| *name != domain)
-                .map(|name| format!("{name}/{rest}").into());
-            match pattern {
-                Pattern::Prefix(_) => patterns.extend(others.map(Pattern::Prefix)),
-                _ => patterns.extend(others.map(Pattern::Exact)),
-            }
-        }
-        patterns
+        Some(Test {
+            negated,
+            values: reading.values,
+        })
     }
 
     fn beyond(&mut self, path: &str, name: &str, values: &[String]) {
@@ -405,73 +313,18 @@ impl Translation<'_> {
     }
 
     fn nothing(&mut self, path: &str, what: &str) -> Match {
-        let message =
-            format!("{what} needs at least one value; until it has one the policy denies what it selects");
-        self.reject(path, message, "fill it in, or remove it");
+        self.reject(
+            path,
+            &format!("{what} needs at least one value"),
+            "fill it in, or remove it",
+        );
         Match::default()
     }
 
-    fn reject(&mut self, path: &str, message: String, hint: &str) {
-        self.invalid = true;
-        self.found
-            .push(Problem::error(self.object.clone(), path, message, hint));
+    fn reject(&mut self, path: &str, message: &str, hint: &str) {
+        let effect = "until this is corrected, the policy denies all that it selects";
+        let problem = Problem::error(self.object.clone(), path, format!("{message}; {effect}"), hint);
+        self.faults.push(problem);
+        self.broken.get_or_insert_with(|| message.to_owned());
     }
-}
-
-/// The trust domain that stands for the mesh's own, whatever that is called.
-const LOCAL: &str = "cluster.local";
-const ADDRESSES: &str = "an IP address or a range of them in CIDR notation";
-
-/// Something that L4 knows of a connection.
-#[derive(Clone, Copy)]
-enum Attribute {
-    Principal,
-    Namespace,
-    ServiceAccount,
-    TrustDomain,
-    SourceIp,
-    DestinationIp,
-    DestinationPort,
-}
-
-impl Pattern {
-    /// A principal may be written as the whole URI.
-    fn parse_principal(text: &str) -> Option<Pattern> {
-        Pattern::parse(text.strip_prefix("spiffe://").unwrap_or(text))
-    }
-}
-
-impl ServiceAccount {
-    fn parse(text: &str, own_namespace: &str) -> Option<ServiceAccount> {
-        let (namespace, name) = text.split_once('/').unwrap_or((own_namespace, text));
-        let plain = |part: &str| !part.is_empty() && !part.contains(['*', '/']);
-        (plain(namespace) && plain(name)).then(|| ServiceAccount {
-            namespace: namespace.into(),
-            name: name.into(),
-        })
-    }
-}
-
-fn parse_net(text: &str) -> Option<IpNet> {
-    let address = || {
-        text.parse::<IpAddr>()
-            .ok()
-            .map(|address| IpNet::from(address.to_canonical()))
-    };
-    text.parse::<IpNet>().ok().or_else(address)
-}
-
-/// An attribute that only a proxy of requests knows.
-fn is_request_attribute(key: &str) -> bool {
-    matches!(
-        key,
-        "remote.ip"
-            | "connection.sni"
-            | "request.auth.principal"
-            | "request.auth.audiences"
-            | "request.auth.presenter"
-    ) || ["request.headers[", "request.auth.claims["]
-        .iter()
-        .any(|start| key.starts_with(start) && key.ends_with(']'))
-        || key.starts_with("experimental.envoy.filters.")
 }

@@ -1,6 +1,6 @@
 //! From objects to the policies of each workload.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cairn_api::meta::Kind;
@@ -9,7 +9,7 @@ use cairn_config::{Objects, Problem};
 use super::authentication::Authentication;
 use super::authorization;
 use super::policies::{Action, Effective, Policies, Policy, Scope, Strict};
-use crate::selector::LabelIndex;
+use crate::selector::{LabelIndex, Labels};
 use crate::settings::MeshSettings;
 use crate::workload::Workload;
 
@@ -26,30 +26,32 @@ pub(crate) fn compile(
     let authentication = Authentication::new(objects.peer_authentications.values(), broken, root, problems);
     authentication.report_shadowed(problems);
 
-    let mut by_namespace: HashMap<&str, LabelIndex<'_>> = HashMap::new();
+    let mut namespaces: HashMap<&str, LabelIndex<'_>> = HashMap::new();
     for (number, workload) in workloads.iter().enumerate() {
-        by_namespace
+        namespaces
             .entry(&workload.namespace)
             .or_default()
             .insert(number, &workload.labels);
     }
-    let selected = select(&policies, &by_namespace, root);
+    let selected = select(&policies, &namespaces, root);
 
-    let mut result_workloads = HashMap::with_capacity(workloads.len());
-    let mut result_namespaces = HashMap::new();
-    for (namespace, index) in &by_namespace {
+    let general = General::new(&policies);
+    let mut by_workload = HashMap::with_capacity(workloads.len());
+    let mut by_namespace = HashMap::new();
+    for (namespace, index) in &namespaces {
+        let general = general.of(namespace);
         let strict = authentication.of_namespace(namespace);
         let strict_workloads = authentication.of_workloads(namespace, &strict, index);
-        let general = general(&policies, namespace);
         let mut shared: HashMap<(Vec<usize>, Strict), Arc<Effective>> = HashMap::new();
-        for number in index.select(&crate::selector::Labels::new()) {
+        for number in index.select(&Labels::new()) {
             let Some(workload) = workloads.get(number) else {
                 continue;
             };
-            let own = selected.get(&number).into_iter().flatten().copied();
-            let numbers: BTreeSet<usize> = general.iter().copied().chain(own).collect();
+            let own = selected.get(&number).into_iter().flatten();
+            let mut numbers: Vec<usize> = general.iter().chain(own).copied().collect();
+            numbers.sort_unstable();
             let strict = strict_workloads.get(&number).unwrap_or(&strict);
-            let key = (numbers.into_iter().collect::<Vec<_>>(), strict.clone());
+            let key = (numbers, strict.clone());
             let effective = match shared.get(&key) {
                 Some(effective) => Arc::clone(effective),
                 None => {
@@ -58,22 +60,13 @@ pub(crate) fn compile(
                     effective
                 }
             };
-            result_workloads.insert(Arc::clone(&workload.uid), effective);
+            by_workload.insert(Arc::clone(&workload.uid), effective);
         }
-        let base = Arc::new(effective(&policies, &general, strict));
-        result_namespaces.insert((*namespace).to_owned(), base);
+        let others = Arc::new(effective(&policies, &general, strict));
+        by_namespace.insert((*namespace).to_owned(), others);
     }
-    let everywhere = effective(
-        &policies,
-        &general(&policies, ""),
-        authentication.of_namespace(""),
-    );
-    Policies::new(
-        policies,
-        result_workloads,
-        result_namespaces,
-        Arc::new(everywhere),
-    )
+    let elsewhere = effective(&policies, &general.of(""), authentication.of_namespace(""));
+    Policies::new(policies, by_workload, by_namespace, Arc::new(elsewhere))
 }
 
 /// Every policy that is for L4, by namespace and name.
@@ -90,7 +83,7 @@ fn policies(objects: &Objects, mesh: &MeshSettings, problems: &mut Vec<Problem>)
     {
         let spec = broken.spec.clone().unwrap_or_default();
         if spec.target_ref.is_none() && spec.target_refs.is_empty() {
-            let scope = authorization::scope_of(&broken.object.namespace, &spec, &mesh.root_namespace);
+            let scope = authorization::scope(&broken.object.namespace, &spec, &mesh.root_namespace);
             policies.push(Arc::new(Policy::broken(
                 broken.object.key(),
                 scope,
@@ -124,19 +117,37 @@ fn select(
     selected
 }
 
-/// The policies that select every workload of a namespace.
-fn general(policies: &[Arc<Policy>], namespace: &str) -> Vec<usize> {
-    let selects = |policy: &Policy| match policy.scope {
-        Scope::Global => true,
-        Scope::Namespace => policy.key.namespace == namespace,
-        Scope::Selector(_) => false,
-    };
-    policies
-        .iter()
-        .enumerate()
-        .filter(|(_, policy)| selects(policy))
-        .map(|(index, _)| index)
-        .collect()
+/// The policies without a selector.
+#[derive(Default)]
+struct General<'a> {
+    global: Vec<usize>,
+    namespaces: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> General<'a> {
+    fn new(policies: &'a [Arc<Policy>]) -> General<'a> {
+        let mut general = General::default();
+        for (index, policy) in policies.iter().enumerate() {
+            match policy.scope {
+                Scope::Global => general.global.push(index),
+                Scope::Namespace => general
+                    .namespaces
+                    .entry(&policy.key.namespace)
+                    .or_default()
+                    .push(index),
+                Scope::Selector(_) => {}
+            }
+        }
+        general
+    }
+
+    /// Those that select every workload of a namespace, in the order of all.
+    fn of(&self, namespace: &str) -> Vec<usize> {
+        let own = self.namespaces.get(namespace).into_iter().flatten();
+        let mut numbers: Vec<usize> = self.global.iter().chain(own).copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
 }
 
 fn effective(policies: &[Arc<Policy>], numbers: &[usize], strict: Strict) -> Effective {
