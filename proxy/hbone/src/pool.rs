@@ -19,7 +19,7 @@ use crate::{Authority, Baggage, Forwarded, Settings, TraceParent, Tunnel, baggag
 use connection::Connection;
 use group::{Group, Reserved};
 
-pub use connection::Lease;
+pub(crate) use connection::Lease;
 pub use error::ConnectError;
 
 /// Where a connection goes, and who is at its two ends. Tunnels share a connection when all of it is equal.
@@ -201,13 +201,14 @@ impl Pool {
         request: ConnectRequest,
     ) -> Result<Tunnel, ConnectError> {
         let head = request.head()?;
-        let lease = self.lease(destination, Kind::Any).await?;
+        let (lease, kind) = self.lease(destination, Kind::Any).await?;
         let error = match self.open(lease, head.clone()).await {
-            Err(error) if error.is_stale() => error,
+            Err(error) if error.is_stale() && kind == Kind::Kept => error,
+            Err(error) if error.is_refusal() => error,
             other => return other,
         };
         tracing::debug!(address = %destination.address, %error, "trying again on a new connection");
-        let lease = self.lease(destination, Kind::New).await?;
+        let (lease, _) = self.lease(destination, Kind::New).await?;
         self.open(lease, head).await
     }
 
@@ -237,15 +238,15 @@ impl Pool {
         Ok(Tunnel::new(stream, body, self.inner.settings.release_at(), Some(lease)).with_baggage(baggage))
     }
 
-    /// A place on a connection: on a kept one if there is room, or on one that is being opened.
-    async fn lease(&self, destination: &Destination, mut kind: Kind) -> Result<Lease, ConnectError> {
+    /// A place on a connection of that kind, and of which kind it is: a kept one, or one that has just been opened.
+    async fn lease(&self, destination: &Destination, mut kind: Kind) -> Result<(Lease, Kind), ConnectError> {
         loop {
             let attempt = {
                 let mut groups = self.inner.groups();
                 let group = groups.entry(destination.clone()).or_default();
                 let max_streams = self.inner.options.max_streams;
-                match group.reserve(max_streams, kind == Kind::Any) {
-                    Reserved::Lease(lease) => return Ok(lease),
+                match group.reserve(max_streams, kind != Kind::New) {
+                    Reserved::Lease(lease) => return Ok((lease, Kind::Kept)),
                     Reserved::Attempt(attempt) => attempt,
                     Reserved::Start(attempt, outcome) => {
                         // A task of its own: those who have joined want it even if its first caller has gone.
@@ -256,17 +257,18 @@ impl Pool {
             };
             let connection = attempt.connection().await?;
             if let Some(lease) = connection.reserve(self.inner.options.max_streams) {
-                return Ok(lease);
+                return Ok((lease, Kind::New));
             }
             kind = Kind::Any;
         }
     }
 }
 
-/// Which connections will do.
+/// Kinds of connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Any,
+    Kept,
     New,
 }
 

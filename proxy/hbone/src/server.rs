@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::settings::{MAX_RESET_STREAMS, MAX_STREAM_ERRORS, RESET_MEMORY};
 use crate::supervisor::{Order, Supervisor};
 use crate::{Authority, Baggage, DrainWatch, Forwarded, Settings, TraceParent, Tunnel, authority};
 
@@ -106,7 +107,11 @@ fn builder(settings: &Settings) -> h2::server::Builder {
         .max_header_list_size(settings.max_header_list_size)
         .max_concurrent_streams(settings.max_concurrent_streams)
         .max_send_buffer_size(settings.send_buffer)
-        .data_frame_budget(settings.data_frame_budget);
+        .data_frame_budget(settings.data_frame_budget)
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+        .reset_stream_duration(RESET_MEMORY)
+        .max_local_error_reset_streams(Some(MAX_STREAM_ERRORS))
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS);
     builder
 }
 
@@ -120,7 +125,11 @@ struct Streams<H> {
 }
 
 impl<H: Handler> Streams<H> {
-    fn new(info: ConnectionInfo, settings: &Settings, handler: Arc<H>) -> Streams<H> {
+    fn new(mut info: ConnectionInfo, settings: &Settings, handler: Arc<H>) -> Streams<H> {
+        // A listener for both families shows IPv4 addresses in the form of IPv6 ones, which no policy has in mind.
+        for address in [&mut info.peer_address, &mut info.local_address] {
+            address.set_ip(address.ip().to_canonical());
+        }
         let tasks = (settings.max_concurrent_streams as usize).saturating_mul(TASKS_PER_STREAM);
         Streams {
             info: Arc::new(info),

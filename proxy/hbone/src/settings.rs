@@ -28,7 +28,7 @@ pub struct Settings {
     /// A DATA frame of less than 256 bytes costs the difference. A peer that makes more than this wait is closed with
     /// `ENHANCE_YOUR_CALM`; tunnels of chatty protocols, read slowly, can need much.
     pub data_frame_budget: usize,
-    /// How long the HTTP/2 preface of a client, or the TLS handshake of a server, may take.
+    /// How long a client may take, once TLS is established, to begin HTTP/2.
     pub handshake_timeout: Duration,
     /// Time between two PINGs.
     pub ping_interval: Duration,
@@ -56,6 +56,17 @@ impl Default for Settings {
         }
     }
 }
+
+/// How many streams are remembered that we have reset, and for how long.
+///
+/// What a peer has sent before it learns of a reset is passed over on a stream that is remembered; on any other it is
+/// an error, and h2 closes connections on which there are many. Applications that give up by the hundred, with
+/// downloads under way, are ordinary.
+pub(crate) const MAX_RESET_STREAMS: usize = 4096;
+pub(crate) const RESET_MEMORY: Duration = Duration::from_secs(10);
+
+/// How many errors in streams, over its whole life, end a connection.
+pub(crate) const MAX_STREAM_ERRORS: usize = 1 << 16;
 
 /// Largest window of HTTP/2.
 const MAX_WINDOW: u32 = (1 << 31) - 1;

@@ -16,13 +16,14 @@ use tokio::time::{Instant, sleep, timeout};
 use super::PoolOptions;
 use super::error::ConnectError;
 use crate::Settings;
+use crate::settings::{MAX_RESET_STREAMS, MAX_STREAM_ERRORS, RESET_MEMORY};
 use crate::supervisor::unanswered;
 
 /// Largest header list that a server may answer with.
 const MAX_RESPONSE_HEADERS: u32 = 16 << 10;
 
 /// A connection, and how many tunnels are on it.
-pub(crate) struct Connection {
+pub(super) struct Connection {
     /// `None` once no more tunnels may be opened. The connection closes when the last one on it has ended.
     sender: Mutex<Option<SendRequest<Bytes>>>,
     streams: AtomicUsize,
@@ -163,12 +164,15 @@ fn builder(settings: &Settings) -> h2::client::Builder {
         .max_header_list_size(MAX_RESPONSE_HEADERS)
         .max_send_buffer_size(settings.send_buffer)
         .data_frame_budget(settings.data_frame_budget)
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+        .reset_stream_duration(RESET_MEMORY)
+        .max_local_error_reset_streams(Some(MAX_STREAM_ERRORS))
         .enable_push(false);
     builder
 }
 
 /// The place of one tunnel on a connection; free again when this is dropped.
-pub struct Lease {
+pub(crate) struct Lease {
     connection: Arc<Connection>,
     sender: SendRequest<Bytes>,
 }

@@ -48,13 +48,13 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the server has not looked at the request, so that another connection may serve it.
+    /// Whether the server has said that it has not looked at the request.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, ConnectError::Stream(error) if error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    }
+
+    /// Whether the connection is dead or going away.
     pub(super) fn is_stale(&self) -> bool {
-        match self {
-            ConnectError::Stream(error) => {
-                error.is_io() || error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM)
-            }
-            _ => false,
-        }
+        matches!(self, ConnectError::Stream(error) if error.is_io() || error.is_go_away())
     }
 }

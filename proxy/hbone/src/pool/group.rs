@@ -62,7 +62,9 @@ impl Group {
     pub(super) fn settle(&mut self, outcome: &Outcome, connection: Option<&Arc<Connection>>) {
         self.attempts
             .retain(|attempt| !Arc::ptr_eq(&outcome.attempt, &attempt.seats));
-        self.connections.extend(connection.cloned());
+        // One that has ended already has been looked for in vain.
+        self.connections
+            .extend(connection.filter(|connection| connection.is_usable()).cloned());
     }
 
     pub(super) fn remove(&mut self, gone: &Weak<Connection>) {

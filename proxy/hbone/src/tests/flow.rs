@@ -375,3 +375,48 @@ async fn not_even_when_nobody_reads_for_a_while() {
         assert_eq!(heard.len(), count);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn giving_up_by_the_hundred_harms_nobody_else() {
+    let mesh = Mesh::new();
+    let (go, gate) = tokio::sync::watch::channel(0);
+    let handler = with(move |request: Request| {
+        let mut gate = gate.clone();
+        async move {
+            let round = request.authority.port();
+            let mut tunnel = request.accept(HeaderMap::new()).unwrap();
+            if round == 9 {
+                return reflect(tunnel).await;
+            }
+            gate.wait_for(|now| *now == round).await.unwrap();
+            // Small enough to be many by the time that the reset arrives, and to keep within the windows.
+            while tunnel.send(Bytes::from_static(&[0; 300])).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let server = mesh.serve(handler).await;
+    let pool = mesh.pool_with(PoolOptions {
+        max_streams: 200,
+        ..PoolOptions::default()
+    });
+    let mut patient = pool
+        .connect(&server.destination(), to("10.0.0.1:9"))
+        .await
+        .unwrap();
+    for round in 1..=6 {
+        let mut tunnels = Vec::new();
+        for _ in 0..150 {
+            let authority = to(&format!("10.0.0.1:{round}"));
+            tunnels.push(pool.connect(&server.destination(), authority).await.unwrap());
+        }
+        go.send_replace(round);
+        for tunnel in &mut tunnels {
+            tunnel.recv().await.unwrap();
+        }
+        drop(tunnels);
+    }
+    patient.send("still here".into()).await.unwrap();
+    assert_eq!(patient.recv().await.unwrap().unwrap(), "still here");
+    assert_eq!(server.connections(), 1);
+}

@@ -519,3 +519,33 @@ async fn an_answer_with_headers_only_is_an_open_tunnel() {
     tunnel.send("late".into()).await.unwrap();
     tunnel.finish().unwrap();
 }
+
+#[tokio::test]
+async fn a_new_connection_that_fails_is_not_tried_again() {
+    let mesh = Mesh::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let credential = mesh.identities.credential(&id("hello")).await.unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            // As a server does that finds fault with our certificate: TLS is done for us, and then it is gone.
+            drop(tls::accept(tcp, &credential, LIMIT).await);
+        }
+    });
+    let destination = Destination {
+        source: id("sleep"),
+        expected: Arc::new([id("hello")]),
+        address,
+        bind: None,
+    };
+    let pool = mesh.pool();
+    assert!(matches!(
+        open(&pool, &destination).await,
+        Err(ConnectError::Stream(_))
+    ));
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    until(|| pool.connections() == 0).await;
+}

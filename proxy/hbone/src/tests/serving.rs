@@ -500,3 +500,45 @@ async fn what_does_not_finish_is_forced() {
     assert!(tunnel.read(&mut [0]).await.is_err());
     assert_eq!(server.ends(), ["ok"]);
 }
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+#[tokio::test]
+async fn a_hundred_requests_may_be_taken_back_at_once() {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    let mesh = Mesh::new();
+    let server = mesh.serve(echo()).await;
+    let mut tls = mesh.tls(&server).await;
+    // Literal fields with new names, not indexed.
+    let mut block = b"\x00\x07:method\x07CONNECT\x00\x0a:authority\x0b".to_vec();
+    block.extend(b"10.0.0.1:80");
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(SETTINGS, 0, 0, &[]));
+    for stream in (1..200).step_by(2) {
+        bytes.extend(frame(HEADERS, 4, stream, &block));
+        bytes.extend(frame(RST_STREAM, 0, stream, &8u32.to_be_bytes()));
+    }
+    bytes.extend(frame(HEADERS, 4, 201, &block));
+    tls.write_all(&bytes).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        tls.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        tls.read_exact(&mut vec![0; length as usize]).await.unwrap();
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        assert_ne!(head[3], 7, "GOAWAY");
+        if stream == 201 {
+            assert_eq!(head[3], HEADERS);
+            break;
+        }
+    }
+}
