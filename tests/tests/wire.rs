@@ -129,6 +129,8 @@ async fn an_upgraded_connection_is_a_byte_stream() {
     let mut echoed = Vec::new();
     tunnel.read_to_end(&mut echoed).await.unwrap();
     assert_eq!(echoed, b"ping");
+    // The endpoint has closed its side; the record is written when the client has, too.
+    tunnel.shutdown().await.unwrap();
     mesh.waypoint.wait_for_text("\"GET /chat HTTP/1.1\" 101 - via_upstream - \"-\" 4 4 ");
 }
 

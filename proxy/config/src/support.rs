@@ -85,7 +85,9 @@ const SERVICE_ENTRY: &[&str] = &[
     "spec.addresses",
     "spec.ports",
     "spec.location",
+    "spec.resolution=NONE",
     "spec.resolution=STATIC",
+    "spec.subjectAltNames",
     "spec.endpoints",
     "spec.workloadSelector",
 ];

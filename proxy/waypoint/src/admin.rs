@@ -16,7 +16,6 @@ use tokio::task::JoinSet;
 
 use crate::dump;
 use crate::proxy::Proxy;
-use crate::start::Options;
 
 /// Where the servers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +29,9 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Istio's ports. On a loopback mesh every proxy has them on an address of its own.
-    pub(crate) fn new(options: &Options, tunnels: SocketAddr) -> Addresses {
+    /// The addresses wanted for admin, stats and readiness; else Istio's ports. On a loopback mesh every proxy has them on an address of its own.
+    pub(crate) fn new(wanted: [Option<SocketAddr>; 3], tunnels: SocketAddr) -> Addresses {
+        let [admin, stats, ready] = wanted;
         let own = Some(tunnels.ip()).filter(IpAddr::is_loopback);
         let everywhere = own.unwrap_or(if tunnels.is_ipv6() {
             Ipv6Addr::UNSPECIFIED.into()
@@ -42,8 +42,8 @@ impl Addresses {
             admin: options
                 .admin
                 .unwrap_or(SocketAddr::new(own.unwrap_or(Ipv4Addr::LOCALHOST.into()), 15000)),
-            stats: options.stats.unwrap_or(SocketAddr::new(everywhere, 15020)),
-            ready: options.ready.unwrap_or(SocketAddr::new(everywhere, 15021)),
+            stats: stats.unwrap_or(SocketAddr::new(everywhere, 15020)),
+            ready: ready.unwrap_or(SocketAddr::new(everywhere, 15021)),
         }
     }
 }

@@ -176,7 +176,7 @@ impl Waypoint {
             },
         )?;
         let address = listener.local_addr().unwrap_or(address);
-        let addresses = Addresses::new(&options, address);
+        let addresses = Addresses::new([options.admin, options.stats, options.ready], address);
         let mut tasks = JoinSet::new();
         let surroundings = admin::Surroundings {
             proxy: Arc::clone(&proxy),
