@@ -39,9 +39,7 @@ impl Addresses {
             Ipv4Addr::UNSPECIFIED.into()
         });
         Addresses {
-            admin: options
-                .admin
-                .unwrap_or(SocketAddr::new(own.unwrap_or(Ipv4Addr::LOCALHOST.into()), 15000)),
+            admin: admin.unwrap_or(SocketAddr::new(own.unwrap_or(Ipv4Addr::LOCALHOST.into()), 15000)),
             stats: stats.unwrap_or(SocketAddr::new(everywhere, 15020)),
             ready: ready.unwrap_or(SocketAddr::new(everywhere, 15021)),
         }
