@@ -394,6 +394,8 @@ where
             let fresh = buf.filled().get(start..).unwrap_or_default();
             if fresh.is_empty() {
                 this.ended = true;
+                // What never became a line may still be too wrong to be dropped in silence.
+                this.examine();
                 continue;
             }
             if !this.held.is_empty() {

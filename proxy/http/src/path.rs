@@ -132,12 +132,12 @@ fn rewrite(path: &[u8], query: &[u8], mode: Normalization) -> Result<String, Pat
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
         match byte {
-            b'/' | b'\\' => out.slash(mode),
+            b'/' | b'\\' => out.slash(),
             b'%' => match escape(tail) {
                 None => out.stray_percent(),
                 Some((0, _)) => return Err(PathError::Nul),
                 Some((b'/' | b'\\', after)) if mode == Normalization::DecodeAndMergeSlashes => {
-                    out.slash(mode);
+                    out.slash();
                     rest = after;
                 }
                 Some((value, after)) if is_unreserved(value) => {
@@ -154,6 +154,10 @@ fn rewrite(path: &[u8], query: &[u8], mode: Normalization) -> Result<String, Pat
         }
     }
     out.end_segment(true);
+    if merges(mode) {
+        // After the dot segments, as Envoy does: `/a//..` is `/a/`, not `/`.
+        out.bytes.dedup_by(|next, byte| *next == b'/' && *byte == b'/');
+    }
     out.bytes.extend_from_slice(query);
     // Everything that is not ASCII has been escaped in the path, and the query is a whole piece of the input.
     String::from_utf8(out.bytes).map_err(|_| PathError::Control)
@@ -218,11 +222,8 @@ impl Output {
         self.bytes.push(byte);
     }
 
-    fn slash(&mut self, mode: Normalization) {
+    fn slash(&mut self) {
         self.end_segment(false);
-        if merges(mode) && self.bytes.ends_with(b"/") {
-            return;
-        }
         self.bytes.push(b'/');
         self.segment = self.bytes.len();
     }

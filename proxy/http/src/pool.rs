@@ -12,6 +12,7 @@ mod http1;
 mod http2;
 mod prepare;
 mod shelf;
+mod watched;
 
 #[cfg(test)]
 mod tests;

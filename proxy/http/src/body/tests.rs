@@ -1,1 +1,121 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use http::HeaderMap;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+
+use super::*;
+
+/// A body of prepared frames.
+struct Frames(VecDeque<Result<Frame<Bytes>, Error>>);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Poll::Ready(self.0.pop_front())
+    }
+}
+
+fn frames(parts: Vec<Result<Frame<Bytes>, Error>>) -> Body {
+    Body::boxed(Frames(parts.into()))
+}
+
+fn data(text: &'static str) -> Result<Frame<Bytes>, Error> {
+    Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+}
+
+type Ends = Arc<Mutex<Vec<String>>>;
+
+fn observed(body: Body) -> (Observed<Body, impl FnOnce(End<'_>) + Unpin>, Ends) {
+    let ends = Ends::default();
+    let sink = Arc::clone(&ends);
+    let observed = Observed::new(body, move |end: End<'_>| {
+        let outcome = match end.outcome {
+            Outcome::Complete => "complete",
+            Outcome::Failed(_) => "failed",
+            Outcome::Dropped => "dropped",
+        };
+        let status = end
+            .trailers
+            .and_then(|it| it.get("grpc-status"))
+            .map(|it| it.to_str().unwrap().to_owned());
+        sink.lock()
+            .unwrap()
+            .push(format!("{outcome} {} {status:?}", end.bytes));
+    });
+    (observed, ends)
+}
+
+#[tokio::test]
+async fn kinds() {
+    assert!(Body::empty().is_end_stream());
+    assert!(Body::from("").is_end_stream());
+    assert!(Body::default().frame().await.is_none());
+    let mut full = Body::from("hello");
+    assert_eq!((full.is_end_stream(), full.size_hint().exact()), (false, Some(5)));
+    assert_eq!(full.frame().await.unwrap().unwrap().into_data().unwrap(), "hello");
+    assert!(full.is_end_stream() && full.frame().await.is_none());
+    let boxed = frames(vec![data("a"), data("b")]);
+    assert_eq!(boxed.collect().await.unwrap().to_bytes(), "ab");
+    assert_eq!(format!("{:?}", Body::from("x")), "Body(full)");
+}
+
+#[tokio::test]
+async fn an_end_is_reported_once() {
+    let (body, ends) = observed(frames(vec![data("abc"), data("de")]));
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "abcde");
+    assert_eq!(*ends.lock().unwrap(), ["complete 5 None"]);
+}
+
+#[tokio::test]
+async fn trailers_are_seen() {
+    let trailers = HeaderMap::from_iter([(crate::grpc::GRPC_STATUS, "7".parse().unwrap())]);
+    let (body, ends) = observed(frames(vec![data("abc"), Ok(Frame::trailers(trailers))]));
+    assert!(body.collect().await.unwrap().trailers().is_some());
+    assert_eq!(*ends.lock().unwrap(), ["complete 3 Some(\"7\")"]);
+}
+
+#[tokio::test]
+async fn errors_and_early_ends() {
+    let (body, ends) = observed(frames(vec![data("abc"), Err(Error::Producer("x".into()))]));
+    assert!(body.collect().await.is_err());
+    assert_eq!(*ends.lock().unwrap(), ["failed 3 None"]);
+
+    let (mut body, ends) = observed(frames(vec![data("abc"), data("de")]));
+    body.frame().await.unwrap().unwrap();
+    assert_eq!(body.bytes(), 3);
+    drop(body);
+    assert_eq!(*ends.lock().unwrap(), ["dropped 3 None"]);
+
+    let (body, ends) = observed(Body::from("unread"));
+    drop(body);
+    assert_eq!(*ends.lock().unwrap(), ["dropped 0 None"]);
+}
+
+/// hyper asks no further once a body says that it has ended.
+#[tokio::test]
+async fn bodies_that_know_their_end_are_complete() {
+    let (mut body, ends) = observed(Body::from("hello"));
+    body.frame().await.unwrap().unwrap();
+    assert!(body.is_end_stream() && ends.lock().unwrap().is_empty());
+    drop(body);
+    assert_eq!(*ends.lock().unwrap(), ["complete 5 None"]);
+
+    let (body, ends) = observed(Body::empty());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    drop(body);
+    assert_eq!(*ends.lock().unwrap(), ["complete 0 None"]);
+}

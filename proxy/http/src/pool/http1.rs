@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -16,6 +16,7 @@ use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 
 use super::shelf::{Limits, Perishable, Shelf};
+use super::watched::Watched;
 use super::{Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Drive, Driven, Progress};
 
@@ -98,15 +99,18 @@ where
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(Failure::Connect)?;
+        let blocked = Arc::new(AtomicBool::new(false));
+        let io = TokioIo::new(Watched::new(io, Arc::clone(&blocked)));
         let (sender, task) = self
             .builder
-            .handshake(TokioIo::new(io))
+            .handshake(io)
             .await
             .map_err(|error| Failure::ResetBeforeSent(error.into()))?;
         let task: Task = Box::pin(task.with_upgrades());
         Ok(Box::new(Connection {
             sender,
             task: Some(task),
+            blocked,
             shelf: Arc::downgrade(&self.shelf),
         }))
     }
@@ -163,6 +167,8 @@ struct Connection<B> {
     sender: http1::SendRequest<Sending<B>>,
     /// `None` once it has ended.
     task: Option<Task>,
+    /// Bytes are waiting to be written.
+    blocked: Arc<AtomicBool>,
     shelf: Weak<Shelf<Box<Connection<B>>>>,
 }
 
@@ -254,7 +260,8 @@ where
     .await;
     match answered {
         Ok(response) => {
-            let uploading = upload.is_some_and(|upload| upload.load(Ordering::Acquire) == UPLOADING);
+            let uploading = upload.is_some_and(|upload| upload.load(Ordering::Acquire) == UPLOADING)
+                || connection.blocked.load(Ordering::Relaxed);
             Ok(deliver(connection, response, connects, uploading))
         }
         Err(error) => Err(broken(error, kept, upload.as_deref())),
