@@ -1,2 +1,96 @@
-//! Placeholder.
-fn main() {}
+//! `cairn`: a mesh on one machine, to try, to check and to explain Istio's resources.
+#![forbid(unsafe_code)]
+
+mod access;
+mod apps;
+mod client;
+mod demo;
+mod explain;
+mod mesh;
+mod names;
+mod out;
+mod signals;
+mod up;
+mod validate;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use cairn_telemetry::log::{LogOptions, LogOutput, install};
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Runs, checks and explains a mesh of Istio's resources on this machine: no cluster, no root.
+#[derive(Parser)]
+#[command(
+    name = "cairn",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows what the mesh does: starts one with a sample application and sends real requests through it.
+    Demo(demo::Arguments),
+    /// Runs the mesh of a directory of YAML, and follows every change of the files.
+    Up(up::Arguments),
+    /// Says what is wrong in a directory of YAML; exit code 1 when there is an error.
+    Validate(validate::Arguments),
+    /// Explains what becomes of one request, phase by phase, without sending it.
+    Explain(explain::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo(arguments) => serving(demo::run(arguments)),
+        Command::Up(arguments) => serving(up::run(arguments)),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        out::complaint(format_args!("cairn: {}", sentence(&error)));
+        ExitCode::FAILURE
+    })
+}
+
+/// An error with its causes as one sentence; some errors quote their causes themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |sentence, cause| match sentence {
+            nothing if nothing.is_empty() => cause,
+            sentence if sentence.contains(&cause) => sentence,
+            sentence => format!("{sentence}: {cause}"),
+        })
+}
+
+/// Runs a command that is a mesh.
+fn serving(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let mut options = LogOptions {
+        output: LogOutput::Stderr,
+        ..LogOptions::from_env()?
+    };
+    if std::env::var_os("RUST_LOG").is_none() {
+        // What the proxies would say of the configuration and of themselves is printed by the command.
+        "warn,cairn_waypoint=error,cairn_ztunnel=error,access=off".clone_into(&mut options.levels);
+    }
+    let (_log, _flush) = install(options)?;
+    if let Err(error) = cairn_net::limits::raise_nofile() {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .context("the runtime does not start")?;
+    runtime.block_on(command)
+}

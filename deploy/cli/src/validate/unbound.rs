@@ -1,0 +1,132 @@
+//! What is written and binds to nothing: nobody would ever notice at run time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cairn_api::istio::{AuthorizationPolicy, PolicyTargetReference, VirtualService};
+use cairn_api::meta::{Key, Kind, ObjectRef};
+use cairn_authz::attach::{self, Targets};
+use cairn_config::{Objects, Problem};
+use cairn_mesh::{Origin, Service, Snapshot};
+use cairn_route::VirtualServices;
+
+const BIND: &str =
+    "label the Service or its namespace with `istio.io/use-waypoint: NAME`, and write that Gateway";
+
+/// VirtualServices for traffic inside the mesh that no waypoint takes.
+pub(super) fn virtual_services(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
+    let all: Vec<_> = objects.virtual_services.values().cloned().collect();
+    let index = VirtualServices::new(&all);
+    let mut bound: BTreeSet<Key> = BTreeSet::new();
+    for waypoint in mesh.waypoints() {
+        for service in mesh.services_of_waypoint(&waypoint.key) {
+            let taken = index.of(&service.hostname, &service.namespace, &waypoint.key.namespace);
+            bound.extend(taken.iter().map(|all| all.metadata.key()));
+        }
+    }
+    let mut problems = Vec::new();
+    for virtual_service in all
+        .iter()
+        .filter(|all| is_for_mesh(all) && !bound.contains(&all.metadata.key()))
+    {
+        problems.extend(cairn_route::check(virtual_service));
+        let (message, hint) = why(virtual_service, mesh);
+        let object = ObjectRef::from_key(Kind::VirtualService, &virtual_service.metadata.key());
+        problems.push(Problem::warning(object, "spec.hosts", message, hint));
+    }
+    problems
+}
+
+fn is_for_mesh(virtual_service: &VirtualService) -> bool {
+    let gateways = &virtual_service.spec.gateways;
+    gateways.is_empty() || gateways.iter().any(|gateway| gateway == "mesh")
+}
+
+fn why(virtual_service: &VirtualService, mesh: &Snapshot) -> (String, &'static str) {
+    let namespace = &virtual_service.metadata.namespace;
+    let hosts = virtual_service.spec.hosts.iter().map(|host| {
+        let in_full = host.contains('.') || host.contains('*');
+        if in_full {
+            host.clone()
+        } else {
+            mesh.mesh.hostname(&Key::new(namespace.as_str(), host.as_str()))
+        }
+    });
+    let hosts: Vec<String> = hosts.collect();
+    let known: Vec<&Arc<Service>> = hosts
+        .iter()
+        .filter_map(|host| mesh.service_by_host(host))
+        .collect();
+    match known.first() {
+        None => (
+            format!("applies to nothing: the mesh has no service {}", hosts.join(", ")),
+            "correct the host, or add the Service",
+        ),
+        Some(service) => match &service.waypoint {
+            None => (
+                format!("applies to nothing: {} is bound to no waypoint", service.hostname),
+                BIND,
+            ),
+            Some(waypoint) => (
+                format!(
+                    "applies to nothing: waypoint {waypoint} of {} does not see it",
+                    service.hostname
+                ),
+                "write it in the namespace of the service or of the waypoint, and export it there",
+            ),
+        },
+    }
+}
+
+/// Policies attached to what is not there, or to what no waypoint guards.
+pub(super) fn policies(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
+    let targets = Targets::of(objects);
+    let guarded: BTreeSet<(bool, Key)> = mesh
+        .waypoints()
+        .flat_map(|waypoint| mesh.services_of_waypoint(&waypoint.key))
+        .map(|service| (service.origin == Origin::Kubernetes, key(service)))
+        .collect();
+    let mut problems = Vec::new();
+    for policy in objects.authorization_policies.values() {
+        problems.extend(attach::problems(policy, &targets, &mesh.mesh.root_namespace));
+        for (field, target) in references(policy) {
+            let key = Key::new(policy.metadata.namespace.as_str(), target.name.as_str());
+            let unguarded = match target.kind.as_str() {
+                "Service" => targets.services.contains(&key) && !guarded.contains(&(true, key.clone())),
+                "ServiceEntry" => {
+                    targets.service_entries.contains(&key) && !guarded.contains(&(false, key.clone()))
+                }
+                "Gateway" => targets.gateways.contains(&key) && mesh.waypoint(&key).is_none(),
+                _ => false,
+            };
+            if unguarded {
+                let object = ObjectRef::from_key(Kind::AuthorizationPolicy, &policy.metadata.key());
+                let (reason, hint) = match target.kind.as_str() {
+                    "Gateway" => (
+                        "is no waypoint",
+                        "attach the policy to a waypoint, or to a Service behind one",
+                    ),
+                    _ => ("is bound to no waypoint", BIND),
+                };
+                let message = format!("{} {key} {reason}, so nobody enforces this policy", target.kind);
+                problems.push(Problem::error(object, format!("{field}.name"), message, hint));
+            }
+        }
+    }
+    problems
+}
+
+fn key(service: &Arc<Service>) -> Key {
+    Key::new(service.namespace.as_str(), service.name.as_str())
+}
+
+/// The targets of a policy, with their fields.
+fn references(policy: &AuthorizationPolicy) -> impl Iterator<Item = (String, &PolicyTargetReference)> {
+    let one = policy
+        .spec
+        .target_ref
+        .iter()
+        .map(|target| ("spec.targetRef".to_owned(), target));
+    let many = policy.spec.target_refs.iter().enumerate();
+    one.chain(many.map(|(place, target)| (format!("spec.targetRefs[{place}]"), target)))
+}
