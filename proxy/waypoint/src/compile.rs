@@ -4,7 +4,7 @@
 
 mod clusters;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cairn_api::istio::{AccessLogEncoding, AuthorizationPolicy, VirtualService};
@@ -19,7 +19,7 @@ use cairn_route::{
 
 use crate::access_log::Format;
 use crate::labels;
-use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
 use crate::upstream::{Dialer, Upstreams};
 
 /// Compiles one version of the configuration after the other for one waypoint.
@@ -96,7 +96,7 @@ impl Compiler {
             version: state.version,
             waypoint: mesh.waypoint(&self.gateway).cloned(),
             services: HashMap::new(),
-            workload_policies: Arc::default(),
+            workloads: HashMap::new(),
             services_of: HashMap::new(),
             access_log,
             mesh,
@@ -121,8 +121,8 @@ impl Compiler {
                     .insert(Arc::clone(&service.hostname), Arc::clone(&compiled.plan));
                 self.compiled.insert(Arc::clone(&service.hostname), compiled);
             }
-            let (policies, found) = shared.workload_policies();
-            plans.workload_policies = Arc::new(policies);
+            let (workloads, found) = shared.workloads();
+            plans.workloads = workloads;
             problems.extend(found);
         }
         plans.index_workloads();
@@ -191,7 +191,7 @@ impl Compiler {
 
 impl Shared<'_> {
     fn inputs(&self, service: &Arc<Service>) -> (Inputs, Vec<Problem>) {
-        let selection = self.select(Some(service));
+        let selection = self.select(service);
         let inputs = Inputs {
             virtual_services: self.virtual_services.of(
                 &service.hostname,
@@ -206,29 +206,40 @@ impl Shared<'_> {
         (inputs, selection.problems)
     }
 
-    /// The policies that bind to a service, or to the waypoint itself.
-    fn select(&self, service: Option<&Service>) -> attach::Selection {
-        let workloads: Vec<_> = match service {
-            Some(service) => service
-                .endpoints
-                .iter()
-                .map(|endpoint| &endpoint.workload.labels)
-                .collect(),
-            None => Vec::new(),
+    /// The policies that bind to a service.
+    fn select(&self, service: &Service) -> attach::Selection {
+        let labels: Vec<_> = service
+            .endpoints
+            .iter()
+            .map(|endpoint| &endpoint.workload.labels)
+            .collect();
+        let kind = match service.origin {
+            Origin::Kubernetes => Kind::Service,
+            Origin::ServiceEntry => Kind::ServiceEntry,
         };
-        let target = Target {
-            namespace: service.map_or(&self.waypoint.key.namespace, |service| &service.namespace),
-            service: service.map(|service| TargetService {
-                kind: match service.origin {
-                    Origin::Kubernetes => Kind::Service,
-                    Origin::ServiceEntry => Kind::ServiceEntry,
-                },
+        self.select_for(
+            &service.namespace,
+            Some(TargetService {
+                kind,
                 name: &service.name,
             }),
+            &labels,
+        )
+    }
+
+    fn select_for(
+        &self,
+        namespace: &str,
+        service: Option<TargetService<'_>>,
+        workloads: &[&BTreeMap<String, String>],
+    ) -> attach::Selection {
+        let target = Target {
+            namespace,
+            service,
             gateway: &self.waypoint.key,
             gateway_class: &self.waypoint.class,
             legacy: self.waypoint.legacy.is_some(),
-            workloads: &workloads,
+            workloads,
         };
         let objects = &self.state.objects;
         attach::select(
@@ -239,12 +250,36 @@ impl Shared<'_> {
         )
     }
 
-    fn workload_policies(&self) -> (PolicySet, Vec<Problem>) {
-        let selection = self.select(None);
-        let (policies, mut problems) =
-            PolicySet::compile(&selection.policies, &selection.broken, &self.options);
-        problems.extend(selection.problems);
-        (policies, problems)
+    /// The workloads that may be addressed through the waypoint. Those that policies cannot tell apart share a set.
+    fn workloads(&self) -> (HashMap<Arc<str>, WorkloadPlan>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut sets: BTreeMap<(&str, &BTreeMap<String, String>), Arc<PolicySet>> = BTreeMap::new();
+        let mut plans = HashMap::new();
+        for workload in self.mesh.workloads() {
+            let bound = workload.waypoint.as_ref() == Some(&self.waypoint.key);
+            let outbound = workload.waypoint.is_none() && self.waypoint.legacy.is_some();
+            if !bound && !outbound {
+                continue;
+            }
+            let set = sets
+                .entry((&workload.namespace, &workload.labels))
+                .or_insert_with(|| {
+                    let selection = self.select_for(&workload.namespace, None, &[&workload.labels]);
+                    let (set, found) =
+                        PolicySet::compile(&selection.policies, &selection.broken, &self.options);
+                    problems.extend(selection.problems);
+                    problems.extend(found);
+                    Arc::new(set)
+                });
+            plans.insert(
+                Arc::clone(&workload.uid),
+                WorkloadPlan {
+                    bound,
+                    policies: Arc::clone(set),
+                },
+            );
+        }
+        (plans, problems)
     }
 
     fn routes(

@@ -75,9 +75,10 @@ impl Scope {
                 });
                 found.unwrap_or(Scope::Gone)
             }
-            Target::Workload(uid, port, route) => {
-                Scope::Workload(plans.policies_of_workload(uid, *port), Arc::clone(route))
-            }
+            Target::Workload(uid, port, route) => match plans.policies_of_workload(uid, *port, peer) {
+                Some(policies) => Scope::Workload(policies, Arc::clone(route)),
+                None => Scope::Gone,
+            },
         }
     }
 

@@ -324,3 +324,6 @@ fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {
         close: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,10 @@ use cairn_api::istio::PathNormalization;
 use cairn_http::path::Normalization;
 use cairn_http::upgrade::{self, OnUpgrade};
 use cairn_http::{headers, target};
-use http::header::HOST;
+use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use crate::exchange::{Exchange, Switch};
 use crate::failure::Failure;
@@ -78,9 +78,25 @@ fn empty() -> Parts {
     http::Request::new(()).into_parts().0
 }
 
+/// HTTP/2 may send a cookie in pieces (RFC 9113 section 8.2.3); policies, routes and HTTP/1.1 want it whole.
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, whole);
+    }
+}
+
 /// Removes what ends here and what only the mesh may say, and adds what it says of every request.
 pub(crate) fn sanitise(parts: &mut Parts) {
     headers::strip_hop_by_hop(&mut parts.headers);
+    join_cookies(&mut parts.headers);
     parts.headers.remove(FORWARDED_CLIENT_CERT);
     parts
         .headers

@@ -27,8 +27,8 @@ pub struct Plans {
     /// This waypoint; `None` when its Gateway does not exist (any more): it then serves nothing.
     pub(crate) waypoint: Option<Arc<Waypoint>>,
     pub(crate) services: HashMap<Arc<str>, Arc<ServicePlan>>,
-    /// Policies for traffic that is addressed to workloads: those attached to the Gateway itself.
-    pub(crate) workload_policies: Arc<PolicySet>,
+    /// The workloads that may be addressed through this waypoint, by uid.
+    pub(crate) workloads: HashMap<Arc<str>, WorkloadPlan>,
     /// Workload by uid, and its port → the services of this waypoint behind which it stands there.
     pub(crate) services_of: HashMap<(Arc<str>, u16), Vec<Arc<ServicePlan>>>,
     /// None: no access log.
@@ -41,6 +41,13 @@ pub(crate) struct ServicePlan {
     pub(crate) labels: Interned<ServiceLabels>,
     pub(crate) policies: Arc<PolicySet>,
     pub(crate) ports: Vec<Arc<PortPlan>>,
+}
+
+/// One workload that may be addressed itself.
+pub(crate) struct WorkloadPlan {
+    /// Its traffic belongs to this waypoint, whoever sends it; else only callers in the waypoint's scope may.
+    pub(crate) bound: bool,
+    pub(crate) policies: Arc<PolicySet>,
 }
 
 /// One port of a service.
@@ -85,18 +92,27 @@ impl Plans {
         self.services.get(hostname)
     }
 
-    /// The policies of traffic that is addressed to a workload's port: the waypoint's own, and those of every service
-    /// that could have been addressed instead. Going past a service does not go past its policies.
-    pub(crate) fn policies_of_workload(&self, uid: &Arc<str>, port: u16) -> Vec<Arc<PolicySet>> {
+    /// The policies of what `peer` sends to a workload's port: those that bind to the workload itself, and those of every
+    /// service that could have been addressed instead. Going past a service does not go past its policies. `None`: this
+    /// waypoint does not lead there.
+    pub(crate) fn policies_of_workload(
+        &self,
+        uid: &Arc<str>,
+        port: u16,
+        peer: &SpiffeId,
+    ) -> Option<Vec<Arc<PolicySet>>> {
+        let workload = self.workloads.get(uid)?;
+        let scope = self.waypoint.as_ref()?.legacy.as_ref();
+        if !workload.bound && !scope.is_some_and(|scope| scope.includes(peer)) {
+            return None;
+        }
         let services = self
             .services_of
             .get(&(Arc::clone(uid), port))
             .into_iter()
             .flatten();
-        std::iter::once(&self.workload_policies)
-            .chain(services.map(|service| &service.policies))
-            .map(Arc::clone)
-            .collect()
+        let sets = std::iter::once(&workload.policies).chain(services.map(|service| &service.policies));
+        Some(sets.map(Arc::clone).collect())
     }
 
     /// Fills `services_of` from the services.

@@ -104,13 +104,9 @@ fn to_workload(
     address: SocketAddr,
     peer: &SpiffeId,
 ) -> Result<Target, Refusal> {
-    let waypoint = plans.waypoint.as_deref().ok_or(Refusal::NotOurs)?;
-    let bound = workload.waypoint.as_ref() == Some(&waypoint.key);
-    let outbound =
-        workload.waypoint.is_none() && waypoint.legacy.as_ref().is_some_and(|scope| scope.includes(peer));
-    if !bound && !outbound {
-        return Err(Refusal::NotOurs);
-    }
+    plans
+        .policies_of_workload(&workload.uid, address.port(), peer)
+        .ok_or(Refusal::NotOurs)?;
     let upstream = Upstream::direct(&proxy.dialer, workload, address);
     let route = Arc::new(RoutePlan::direct(upstream, address));
     Ok(Target::Workload(Arc::clone(&workload.uid), address.port(), route))

@@ -105,3 +105,11 @@ fn nothing_of_the_hop_or_of_the_mesh_is_believed() {
     assert_eq!(parts.headers["x-request-id"], "mine");
     assert_eq!(parts.headers["x-forwarded-proto"], "http");
 }
+
+#[test]
+fn a_cookie_in_pieces_is_seen_whole() {
+    let mut parts = parts("/", &[("host", "h"), ("cookie", "a=1"), ("cookie", "b=2")]);
+    sanitise(&mut parts);
+    let cookies: Vec<_> = parts.headers.get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["a=1; b=2"]);
+}
