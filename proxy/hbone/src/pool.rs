@@ -235,6 +235,7 @@ impl Pool {
         }
         let (parts, body) = response.into_parts();
         let baggage = Baggage::from_headers(&parts.headers);
+        let lease = Arc::new(lease);
         Ok(Tunnel::new(stream, body, self.inner.settings.release_at(), Some(lease)).with_baggage(baggage))
     }
 

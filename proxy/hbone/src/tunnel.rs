@@ -13,7 +13,6 @@ use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Baggage;
-use crate::pool::Lease;
 
 /// Most that one write puts into one frame: larger ones only make the other streams wait.
 const MAX_CHUNK: usize = 256 << 10;
@@ -32,11 +31,14 @@ pub struct Tunnel {
     baggage: Option<Box<Baggage>>,
 }
 
+/// Something that is held until both directions are gone: the place on a pooled connection.
+pub(crate) type Lease = Arc<dyn Send + Sync>;
+
 /// The sending direction of a [`Tunnel`].
 pub struct TunnelSender {
     stream: SendStream<Bytes>,
     finished: bool,
-    _lease: Option<Arc<Lease>>,
+    _lease: Option<Lease>,
 }
 
 /// The receiving direction of a [`Tunnel`].
@@ -48,7 +50,7 @@ pub struct TunnelReceiver {
     unreleased: usize,
     release_at: usize,
     ended: bool,
-    _lease: Option<Arc<Lease>>,
+    _lease: Option<Lease>,
 }
 
 impl Tunnel {
@@ -58,7 +60,6 @@ impl Tunnel {
         release_at: usize,
         lease: Option<Lease>,
     ) -> Tunnel {
-        let lease = lease.map(Arc::new);
         let sender = TunnelSender {
             stream,
             finished: false,
