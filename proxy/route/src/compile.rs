@@ -74,7 +74,7 @@ pub fn compile(inputs: &Inputs<'_>) -> (Option<RouteTable>, Vec<Problem>) {
                     "merge the two, or let the other one match less",
                 );
             }
-            routes.extend(compiled.into_iter().map(|(route, _)| route));
+            routes.extend(compiled);
         }
         problems.extend(findings.into_problems());
     }
@@ -88,13 +88,13 @@ pub fn check(virtual_service: &VirtualService) -> Vec<Problem> {
     findings.into_problems()
 }
 
-/// The routes of one VirtualService for the port of `inputs`, or for all ports, each with the port that
-/// its match block asks for. `None`: a match does not compile.
+/// The routes of one VirtualService for the port of `inputs`, or for all ports. `None`: a match does
+/// not compile.
 fn compiled(
     virtual_service: &VirtualService,
     inputs: Option<&Inputs<'_>>,
     findings: &mut Findings,
-) -> Option<Vec<(Route, Option<u32>)>> {
+) -> Option<Vec<Route>> {
     let http = &virtual_service.spec.http;
     let blocks: Vec<Option<Vec<Block<'_>>>> = http
         .iter()
@@ -107,26 +107,28 @@ fn compiled(
     for ((place, route), blocks) in http.iter().enumerate().zip(blocks) {
         let field = field(place);
         let plan = actions::compile(route, &field, inputs, findings);
-        if let Some(earlier) = &taken_by {
-            findings.warning(
+        let is_wanted = |block: &Block<'_>| inputs.is_none_or(|inputs| block.is_for_port(inputs.port));
+        // Without a port in mind, what takes all of one port leaves the others.
+        let takes_all = |block: &&Block<'_>| {
+            (inputs.is_some() || block.port.is_none())
+                && block.matcher.as_ref().is_none_or(Matcher::is_catch_all)
+        };
+        let wanted: Vec<Block<'_>> = blocks.into_iter().flatten().filter(is_wanted).collect();
+        match &taken_by {
+            Some(earlier) if !wanted.is_empty() => findings.warning(
                 &field,
                 format!("no request gets here: {earlier} comes first and takes all"),
                 "put routes that take all at the end",
-            );
+            ),
+            Some(_) => {}
+            None => taken_by = wanted.iter().find(takes_all).map(|block| block.field.clone()),
         }
-        for block in blocks.into_iter().flatten() {
-            let wanted = inputs.is_none_or(|inputs| block.is_for_port(inputs.port));
-            let matcher = block.matcher.as_ref();
-            let takes_all =
-                matcher.is_none_or(Matcher::is_catch_all) && (block.port.is_none() || inputs.is_some());
-            if wanted {
-                if takes_all && taken_by.is_none() {
-                    taken_by = Some(block.field.clone());
-                }
-                let port = block.port;
-                routes.push((self::route(&plan, route, block, findings.object().clone()), port));
-            }
-        }
+        let source = findings.object();
+        routes.extend(
+            wanted
+                .into_iter()
+                .map(|block| self::route(&plan, route, block, source.clone())),
+        );
     }
     if !complete {
         findings.error(

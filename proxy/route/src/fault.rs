@@ -1,5 +1,6 @@
 //! Faults that a route injects.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -77,6 +78,13 @@ impl Percentage {
     /// Whether a request that drew `random` is struck.
     pub fn strikes(self, random: u32) -> bool {
         random % MILLION < self.0
+    }
+}
+
+/// In percent: `0.5 %`.
+impl fmt::Display for Percentage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", f64::from(self.0) / 10_000.0)
     }
 }
 

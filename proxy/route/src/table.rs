@@ -7,9 +7,9 @@ mod prefixes;
 
 use std::sync::Arc;
 
-use candidates::Candidates;
+use candidates::{Candidate, Candidates};
 use index::{Entry, Index};
-use keys::Field;
+use keys::{Conditions, Field};
 
 use crate::head::RequestHead;
 use crate::route::Route;
@@ -34,15 +34,15 @@ pub struct RouteTable {
 impl RouteTable {
     /// A table of `routes`, first to last.
     pub fn new(routes: Vec<Route>) -> RouteTable {
-        let entry = |(number, route): (u32, &Arc<Route>)| Entry {
-            route: number,
-            conditions: route.matches.as_ref().map(keys::conditions).unwrap_or_default(),
+        let entry = |(place, route): (u32, &Arc<Route>)| Entry {
+            place,
+            conditions: route.matches.as_ref().map(Conditions::of).unwrap_or_default(),
         };
         let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
         let entries: Vec<Entry> = (0..).zip(&routes).map(entry).collect();
         let folds = entries
             .iter()
-            .flat_map(|entry| &entry.conditions)
+            .flat_map(|entry| &entry.conditions.known)
             .any(|condition| condition.field == Field::FoldedPath);
         RouteTable {
             index: Index::new(entries),
@@ -53,6 +53,11 @@ impl RouteTable {
 
     /// The first route that matches `head`. `None` is the answer 404: no route.
     pub fn find(&self, head: &RequestHead<'_>) -> Option<&Arc<Route>> {
+        self.routes.get(self.position(head)?)
+    }
+
+    /// The place in [`routes`](Self::routes) of the route that [`find`](Self::find) answers, for what is kept beside it.
+    pub fn position(&self, head: &RequestHead<'_>) -> Option<usize> {
         let mut inline = [0; FOLDED_INLINE];
         let mut spilled = Vec::new();
         let folded = if self.folds {
@@ -62,9 +67,10 @@ impl RouteTable {
         };
         let mut candidates = Candidates::default();
         self.index.collect(head, folded, &mut candidates);
+        let matches = |place: usize| self.routes.get(place).is_some_and(|route| route.is_match(head));
         candidates
-            .filter_map(|number| self.routes.get(usize::try_from(number).ok()?))
-            .find(|route| route.is_match(head))
+            .find(|candidate| candidate.is_certain() || matches(candidate.place()))
+            .map(Candidate::place)
     }
 
     /// What [`find`](Self::find) answers, found by trying one route after the other: the definition

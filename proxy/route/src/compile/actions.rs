@@ -96,45 +96,32 @@ fn plan(
         None => Some(None),
     };
     let authority = match route.rewrite.as_ref().map(|rewrite| rewrite.authority.as_str()) {
-        None | Some("") => Some(None),
+        None | Some("") => Some(
+            operations
+                .as_ref()
+                .and_then(|operations| operations.authority.clone()),
+        ),
         Some(authority) => {
             operations::fixed(authority, &format!("{rewrite_field}.authority"), findings).map(Some)
         }
     };
-    let operations = operations?;
-    let authority = authority?.or_else(|| operations.authority.clone());
     let shared = destinations::Shared {
-        operations: &operations,
-        authority: authority.as_ref(),
+        operations: operations.clone().unwrap_or_default(),
+        authority: authority.clone().flatten(),
     };
-    let (target, redirected) = match kind(route, field, findings)? {
-        Kind::Forward => {
-            let destinations = destinations::compile(&route.route, field, &shared, inputs, findings)?;
-            (Target::Forward(destinations), None)
-        }
-        Kind::Redirect => {
-            let redirect = route.redirect.as_ref()?;
-            let port = inputs.map_or(0, |inputs| inputs.port);
-            let (target, change) =
-                responses::redirect(redirect, port, &format!("{field}.redirect"), findings)?;
-            (Target::Redirect(target), change)
-        }
-        Kind::DirectResponse => {
-            let response = route.direct_response.as_ref()?;
-            let response = responses::direct(response, &format!("{field}.directResponse"), findings)?;
-            (Target::DirectResponse(response), None)
-        }
-    };
-    if route.rewrite.is_some() && !matches!(target, Target::Forward(_)) {
-        findings.warning(
-            rewrite_field,
-            "only what is forwarded is rewritten",
-            "leave out `rewrite`",
-        );
-    }
+    let (target, redirected) = target(route, field, &shared, inputs, findings)?;
+    let (change, operations, fault, _) = (change?, operations?, fault?, authority?);
     let change = match target {
-        Target::Redirect(_) => redirected,
-        _ => change?,
+        Target::Forward(_) => change,
+        _ if route.rewrite.is_some() => {
+            findings.warning(
+                rewrite_field,
+                "only what is forwarded is rewritten",
+                "leave out `rewrite`",
+            );
+            redirected
+        }
+        _ => redirected,
     };
     Some(Plan {
         target,
@@ -144,18 +131,18 @@ fn plan(
             .timeout
             .map(|timeout| timeout.get())
             .filter(|timeout| !timeout.is_zero()),
-        fault: fault?,
+        fault,
     })
 }
 
-/// What kind of target a route asks for.
-enum Kind {
-    Forward,
-    Redirect,
-    DirectResponse,
-}
-
-fn kind(route: &HttpRoute, field: &str, findings: &mut Findings) -> Option<Kind> {
+/// Where the route leads, and the change of path if it is a redirect.
+fn target(
+    route: &HttpRoute,
+    field: &str,
+    shared: &destinations::Shared,
+    inputs: Option<&Inputs<'_>>,
+    findings: &mut Findings,
+) -> Option<(Target, Option<Change>)> {
     if route.delegate.is_some() {
         findings.error(
             format!("{field}.delegate"),
@@ -164,11 +151,22 @@ fn kind(route: &HttpRoute, field: &str, findings: &mut Findings) -> Option<Kind>
         );
         return None;
     }
-    match (route.route.is_empty(), &route.redirect, &route.direct_response) {
-        (false, None, None) => Some(Kind::Forward),
-        (true, Some(_), None) => Some(Kind::Redirect),
-        (true, None, Some(_)) => Some(Kind::DirectResponse),
-        (true, None, None) => {
+    match (route.route.as_slice(), &route.redirect, &route.direct_response) {
+        (list @ [_, ..], None, None) => {
+            let destinations = destinations::compile(list, field, shared, inputs, findings)?;
+            Some((Target::Forward(destinations), None))
+        }
+        ([], Some(redirect), None) => {
+            let port = inputs.map_or(0, |inputs| inputs.port);
+            let (redirect, change) =
+                responses::redirect(redirect, port, &format!("{field}.redirect"), findings)?;
+            Some((Target::Redirect(redirect), change))
+        }
+        ([], None, Some(response)) => {
+            let response = responses::direct(response, &format!("{field}.directResponse"), findings)?;
+            Some((Target::DirectResponse(response), None))
+        }
+        ([], None, None) => {
             findings.error(
                 field,
                 "the route leads nowhere",

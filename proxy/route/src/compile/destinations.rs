@@ -10,10 +10,10 @@ use crate::host;
 use crate::route::{Destination, WeightedDestinations};
 
 /// What a route gives to all its destinations.
-pub(super) struct Shared<'a> {
-    pub(super) operations: &'a Operations,
+pub(super) struct Shared {
+    pub(super) operations: Operations,
     /// The authority that the route asks for, which goes before the destination's.
-    pub(super) authority: Option<&'a HeaderValue>,
+    pub(super) authority: Option<HeaderValue>,
 }
 
 /// Compiles `list`, the destinations of the route whose path in the object is `field`. `None`: one of
@@ -22,7 +22,7 @@ pub(super) struct Shared<'a> {
 pub(super) fn compile(
     list: &[HttpRouteDestination],
     field: &str,
-    shared: &Shared<'_>,
+    shared: &Shared,
     inputs: Option<&Inputs<'_>>,
     findings: &mut Findings,
 ) -> Option<WeightedDestinations> {
@@ -58,7 +58,7 @@ pub(super) fn compile(
 fn destination(
     entry: &HttpRouteDestination,
     field: &str,
-    shared: &Shared<'_>,
+    shared: &Shared,
     single: bool,
     findings: &mut Findings,
 ) -> Option<Destination> {
@@ -84,7 +84,7 @@ fn destination(
     let port = place.map(|place| self::port(place, field, findings));
     let own = operations::compile(entry.headers.as_ref(), &format!("{field}.headers"), findings);
     let (place, weight, port, own) = (place?, weight.ok()?, port??, own?);
-    let authority = shared.authority.cloned().or_else(|| own.authority.clone());
+    let authority = shared.authority.clone().or_else(|| own.authority.clone());
     let (request_headers, response_headers) = shared.operations.merged(own, single);
     Some(Destination {
         host: host::qualified(&place.host, &findings.object().namespace),

@@ -92,7 +92,7 @@ pub(super) fn redirect(
     };
     let says_nothing =
         change.is_none() && target.is_none() && redirect.authority.is_empty() && redirect.scheme.is_empty();
-    if says_nothing {
+    if complete && says_nothing {
         findings.error(
             field,
             "the redirect leads to where the request came from",

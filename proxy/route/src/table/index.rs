@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use http::header::HeaderName;
 
-use super::candidates::Candidates;
-use super::keys::{Condition, Field, TextKey};
+use super::candidates::{Candidate, Candidates};
+use super::keys::{Condition, Conditions, Field, TextKey};
 use super::prefixes::Prefixes;
 use crate::head::RequestHead;
 
@@ -26,14 +26,15 @@ pub(super) struct Index {
     query: HashMap<Box<str>, Texts>,
     labels: HashMap<String, Texts>,
     /// Routes without a condition that could be looked up.
-    rest: Vec<u32>,
+    rest: Vec<Candidate>,
 }
 
 /// A route that is to be filed.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    pub(super) route: u32,
-    pub(super) conditions: Vec<Condition>,
+    pub(super) place: u32,
+    /// The conditions that it is not yet filed under.
+    pub(super) conditions: Conditions,
 }
 
 /// The routes filed under the texts of one field.
@@ -46,7 +47,8 @@ struct Texts {
 /// The routes filed under one text.
 #[derive(Debug)]
 enum Bucket {
-    Few(Vec<u32>),
+    One(Candidate),
+    Few(Vec<Candidate>),
     Many(Box<Index>),
 }
 
@@ -55,7 +57,7 @@ impl Index {
     pub(super) fn new(entries: Vec<Entry>) -> Index {
         if entries.len() <= SCANNED {
             return Index {
-                rest: entries.iter().map(|entry| entry.route).collect(),
+                rest: entries.iter().map(Entry::candidate).collect(),
                 ..Index::default()
             };
         }
@@ -63,10 +65,11 @@ impl Index {
         let mut groups: HashMap<Field, HashMap<TextKey, Vec<Entry>>> = HashMap::new();
         for (choice, mut entry) in rarest_conditions(&entries).into_iter().zip(entries) {
             let Some(choice) = choice else {
-                index.rest.push(entry.route);
+                index.rest.push(entry.candidate());
                 continue;
             };
-            let condition = entry.conditions.swap_remove(choice);
+            let condition = entry.conditions.known.swap_remove(choice);
+            entry.conditions.has_more |= !condition.is_sufficient;
             let group = groups.entry(condition.field).or_default();
             for text in condition.texts {
                 group.entry(text).or_default().push(entry.clone());
@@ -93,7 +96,8 @@ impl Index {
     ) {
         let mut visit = |texts: &'a Texts, text: &[u8]| {
             texts.visit(text, |bucket| match bucket {
-                Bucket::Few(routes) => found.push(routes),
+                Bucket::One(candidate) => found.push(std::slice::from_ref(candidate)),
+                Bucket::Few(candidates) => found.push(candidates),
                 Bucket::Many(index) => index.collect(head, folded_path, found),
             });
         };
@@ -147,20 +151,29 @@ impl Index {
     }
 }
 
+impl Entry {
+    /// What is left to be tested of it.
+    fn candidate(&self) -> Candidate {
+        let is_certain = self.conditions.known.is_empty() && !self.conditions.has_more;
+        Candidate::new(self.place, is_certain)
+    }
+}
+
 impl Texts {
     fn new(group: HashMap<TextKey, Vec<Entry>>) -> Texts {
-        let mut texts = Texts {
-            exact: HashMap::new(),
-            prefixes: Prefixes::new(),
-        };
+        let mut exact = HashMap::new();
+        let mut prefixes = Vec::new();
         for (text, entries) in group {
             let bucket = Bucket::new(entries);
             match text {
-                TextKey::Exact(exact) => drop(texts.exact.insert(exact, bucket)),
-                TextKey::Prefix(prefix) => texts.prefixes.insert(&prefix, bucket),
+                TextKey::Exact(text) => drop(exact.insert(text, bucket)),
+                TextKey::Prefix(prefix) => prefixes.push((prefix, bucket)),
             }
         }
-        texts
+        Texts {
+            exact,
+            prefixes: Prefixes::new(prefixes),
+        }
     }
 
     fn visit<'a>(&'a self, text: &[u8], mut visit: impl FnMut(&'a Bucket)) {
@@ -175,8 +188,11 @@ impl Texts {
 
 impl Bucket {
     fn new(entries: Vec<Entry>) -> Bucket {
-        if entries.len() <= SCANNED || entries.iter().all(|entry| entry.conditions.is_empty()) {
-            return Bucket::Few(entries.iter().map(|entry| entry.route).collect());
+        if let [entry] = entries.as_slice() {
+            return Bucket::One(entry.candidate());
+        }
+        if entries.len() <= SCANNED || entries.iter().all(|entry| entry.conditions.known.is_empty()) {
+            return Bucket::Few(entries.iter().map(Entry::candidate).collect());
         }
         Bucket::Many(Box::new(Index::new(entries)))
     }
@@ -185,7 +201,7 @@ impl Bucket {
 /// For each entry the place of the condition whose texts the fewest entries share.
 fn rarest_conditions(entries: &[Entry]) -> Vec<Option<usize>> {
     let mut sharing: HashMap<(&Field, &TextKey), usize> = HashMap::new();
-    for condition in entries.iter().flat_map(|entry| &entry.conditions) {
+    for condition in entries.iter().flat_map(|entry| &entry.conditions.known) {
         for text in &condition.texts {
             *sharing.entry((&condition.field, text)).or_default() += 1;
         }
@@ -198,7 +214,7 @@ fn rarest_conditions(entries: &[Entry]) -> Vec<Option<usize>> {
             .sum::<usize>()
     };
     let rarest = |entry: &Entry| {
-        let places = entry.conditions.iter().enumerate();
+        let places = entry.conditions.known.iter().enumerate();
         places
             .min_by_key(|(_, condition)| shared(condition))
             .map(|(place, _)| place)

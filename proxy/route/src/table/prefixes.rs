@@ -1,57 +1,77 @@
 //! A byte radix tree: which of many prefixes does a text begin with?
 
+use std::collections::VecDeque;
+use std::ops::Range;
+
 /// Values under prefixes. A look-up visits as many nodes as the text has prefixes that branch, however
 /// many prefixes there are.
 #[derive(Debug)]
 pub(super) struct Prefixes<T> {
-    /// The nodes, named by their place here; the first is the root, whose edge is empty. One flat list
-    /// rather than boxes in boxes: nothing recurses, and neighbours share cache lines.
+    /// The root first, then level by level, so that children lie beside each other. Flat lists rather
+    /// than boxes in boxes: nothing recurses, and a step of a look-up touches two or three cache lines.
     nodes: Vec<Node<T>>,
+    /// The first byte of each node's edge, at the node's place.
+    firsts: Vec<u8>,
+    /// The bytes of all edges.
+    edges: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Node<T> {
-    /// The bytes between the parent and this node.
-    edge: Box<[u8]>,
+    /// Where in `edges` the bytes are that lie between the parent and this node.
+    edge: Range<u32>,
+    /// Where in `nodes` the children are, sorted by their first bytes.
+    children: Range<u32>,
     value: Option<T>,
-    /// Sorted by the first byte of the child's edge.
-    children: Vec<(u8, usize)>,
 }
 
 impl<T> Prefixes<T> {
-    pub(super) fn new() -> Prefixes<T> {
-        Prefixes {
-            nodes: vec![Node {
-                edge: Box::default(),
-                value: None,
-                children: Vec::new(),
-            }],
+    /// A tree of prefixes, each given once.
+    pub(super) fn new(mut entries: Vec<(Box<[u8]>, T)>) -> Prefixes<T> {
+        entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let (keys, values): (Vec<Box<[u8]>>, Vec<T>) = entries.into_iter().unzip();
+        let mut values: Vec<Option<T>> = values.into_iter().map(Some).collect();
+        let mut tree = Prefixes {
+            nodes: Vec::new(),
+            firsts: Vec::new(),
+            edges: Vec::new(),
+        };
+        // Nodes that have a place but no contents yet: the keys below each, and how much of them its ancestors hold.
+        let mut waiting = VecDeque::from([(0..keys.len(), 0)]);
+        while let Some((mut below, held)) = waiting.pop_front() {
+            let keys = keys.get(below.clone()).unwrap_or_default();
+            // The keys are sorted, so what the first and the last share all share.
+            let first = keys.first().and_then(|key| key.get(held..)).unwrap_or_default();
+            let last = keys.last().and_then(|key| key.get(held..)).unwrap_or_default();
+            let common = first
+                .iter()
+                .zip(last)
+                .take_while(|(left, right)| left == right)
+                .count();
+            let shared = held + common;
+            let edge = tree.edges.len();
+            tree.edges.extend(first.iter().take(common));
+            tree.firsts.push(first.first().copied().unwrap_or_default());
+            let mut value = None;
+            if keys.first().is_some_and(|key| key.len() == shared) {
+                value = values.get_mut(below.start).and_then(Option::take);
+                below.start += 1;
+            }
+            let first_child = tree.nodes.len() + 1 + waiting.len();
+            let longer = keys.get(keys.len() - below.len()..).unwrap_or_default();
+            for siblings in longer.chunk_by(|left, right| left.get(shared) == right.get(shared)) {
+                let end = below.start + siblings.len();
+                waiting.push_back((below.start..end, shared));
+                below.start = end;
+            }
+            let children = place(first_child)..place(tree.nodes.len() + 1 + waiting.len());
+            tree.nodes.push(Node {
+                edge: place(edge)..place(tree.edges.len()),
+                children,
+                value,
+            });
         }
-    }
-
-    /// Puts `value` under `prefix`, in place of what was there.
-    pub(super) fn insert(&mut self, prefix: &[u8], value: T) {
-        let mut rest = prefix;
-        let mut at = 0;
-        while let Some((&byte, _)) = rest.split_first() {
-            let Some(child) = self.child(at, byte) else {
-                let leaf = self.push(Node {
-                    edge: rest.into(),
-                    value: None,
-                    children: Vec::new(),
-                });
-                self.adopt(at, byte, leaf);
-                at = leaf;
-                break;
-            };
-            let shared = self.nodes.get(child).map_or(0, |node| common(&node.edge, rest));
-            self.split(child, shared);
-            rest = rest.get(shared..).unwrap_or_default();
-            at = child;
-        }
-        if let Some(node) = self.nodes.get_mut(at) {
-            node.value = Some(value);
-        }
+        tree
     }
 
     /// Calls `visit` with the value of every prefix of `text`, shortest first.
@@ -59,71 +79,32 @@ impl<T> Prefixes<T> {
         let mut rest = text;
         let mut next = self.nodes.first();
         while let Some(node) = next {
-            let Some(after) = rest.strip_prefix(node.edge.as_ref()) else {
+            let edge = self.edges.get(range(&node.edge)).unwrap_or_default();
+            let Some(after) = rest.strip_prefix(edge) else {
                 return;
             };
             if let Some(value) = &node.value {
                 visit(value);
             }
             rest = after;
-            next = rest
-                .first()
-                .and_then(|byte| node.child(*byte))
-                .and_then(|child| self.nodes.get(child));
+            next = rest.first().and_then(|byte| self.child(node, *byte));
         }
     }
 
-    fn child(&self, at: usize, byte: u8) -> Option<usize> {
-        self.nodes.get(at)?.child(byte)
-    }
-
-    fn push(&mut self, node: Node<T>) -> usize {
-        self.nodes.push(node);
-        self.nodes.len() - 1
-    }
-
-    fn adopt(&mut self, parent: usize, byte: u8, child: usize) {
-        if let Some(node) = self.nodes.get_mut(parent) {
-            let place = node.children.partition_point(|(first, _)| *first < byte);
-            node.children.insert(place, (byte, child));
-        }
-    }
-
-    /// Makes the edge of `at` end after `length` bytes: what it had beyond moves into a child.
-    fn split(&mut self, at: usize, length: usize) {
-        let Some(node) = self.nodes.get_mut(at) else {
-            return;
-        };
-        let Some((kept, moved)) = node.edge.split_at_checked(length) else {
-            return;
-        };
-        let Some(&byte) = moved.first() else { return };
-        let tail = Node {
-            edge: moved.into(),
-            value: node.value.take(),
-            children: std::mem::take(&mut node.children),
-        };
-        node.edge = kept.into();
-        let tail = self.push(tail);
-        self.adopt(at, byte, tail);
+    fn child(&self, node: &Node<T>, byte: u8) -> Option<&Node<T>> {
+        let children = range(&node.children);
+        let place = self.firsts.get(children.clone())?.binary_search(&byte).ok()?;
+        self.nodes.get(children.start + place)
     }
 }
 
-impl<T> Node<T> {
-    fn child(&self, byte: u8) -> Option<usize> {
-        let place = self
-            .children
-            .binary_search_by_key(&byte, |(first, _)| *first)
-            .ok()?;
-        self.children.get(place).map(|(_, child)| *child)
-    }
+/// All keys of a table together have fewer bytes than this counts.
+fn place(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
-fn common(left: &[u8], right: &[u8]) -> usize {
-    left.iter()
-        .zip(right)
-        .take_while(|(left, right)| left == right)
-        .count()
+fn range(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
 }
 
 #[cfg(test)]

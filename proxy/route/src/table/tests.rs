@@ -99,6 +99,10 @@ fn table(matchers: impl IntoIterator<Item = Option<Matcher>>) -> RouteTable {
 }
 
 fn found(table: &RouteTable, request: &Request) -> Option<String> {
+    let place = table
+        .position(&request.head())
+        .map(|place| table.routes()[place].name.clone());
+    assert_eq!(place, table.find(&request.head()).map(|route| route.name.clone()));
     table.find(&request.head()).map(|route| route.name.clone())
 }
 
@@ -329,7 +333,7 @@ fn requests() -> impl Strategy<Value = Request> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     #[test]
     fn the_index_finds_what_trying_one_by_one_finds(
@@ -352,7 +356,7 @@ fn generated_requests_find_routes_of_all_places() {
 
     let mut runner = TestRunner::deterministic();
     let (mut missed, mut places) = (0, std::collections::BTreeSet::new());
-    for _ in 0..200 {
+    for _ in 0..60 {
         let matchers = vec(matchers(), 20..40).new_tree(&mut runner).unwrap().current();
         let table = table(matchers);
         for request in vec(requests(), 20).new_tree(&mut runner).unwrap().current() {
@@ -362,6 +366,6 @@ fn generated_requests_find_routes_of_all_places() {
             }
         }
     }
-    assert!(missed > 100, "{missed}");
-    assert!(places.len() > 30, "{places:?}");
+    assert!(missed > 50, "{missed}");
+    assert!(places.len() > 20, "{places:?}");
 }

@@ -7,17 +7,35 @@
 
 use proptest::prelude::*;
 
-use super::Candidates;
+use super::{Candidate, Candidates};
+
+#[test]
+fn a_candidate_keeps_what_it_was_made_of() {
+    for (place, certain) in [(0, true), (0, false), (7, true), (u32::MAX >> 1, false)] {
+        let candidate = Candidate::new(place, certain);
+        assert_eq!(
+            (candidate.place(), candidate.is_certain()),
+            (place as usize, certain)
+        );
+    }
+    assert!(Candidate::new(1, true) < Candidate::new(1, false));
+    assert!(Candidate::new(1, false) < Candidate::new(2, true));
+}
 
 proptest! {
     #[test]
     fn merges_in_ascending_order_without_repeats(
-        mut lists in prop::collection::vec(prop::collection::vec(0u32..50, 0..8), 0..40),
+        lists in prop::collection::vec(prop::collection::btree_set((0u32..50, any::<bool>()), 0..8), 0..40),
     ) {
-        for list in &mut lists {
-            list.sort_unstable();
-            list.dedup();
-        }
+        let lists: Vec<Vec<Candidate>> = lists
+            .iter()
+            .map(|list| {
+                let mut list: Vec<Candidate> =
+                    list.iter().map(|(place, certain)| Candidate::new(*place, *certain)).collect();
+                list.sort_unstable();
+                list
+            })
+            .collect();
         let mut candidates = Candidates::default();
         for list in &lists {
             candidates.push(list);
