@@ -13,6 +13,7 @@ mod http2;
 mod prepare;
 mod shelf;
 mod watched;
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Body;
+use websocket::{Extended, Upgrade};
 
 /// Opens connections to the endpoint. Implemented by every closure of that shape.
 pub trait Connect: Send + Sync + 'static {
@@ -78,7 +80,7 @@ pub struct Settings {
     pub max_connections: usize,
     /// Streams per HTTP/2 connection, besides the peer's own limit; default 100.
     pub max_streams: usize,
-    /// Bytes that an HTTP/2 peer may send ahead on one stream; default 1 MiB.
+    /// Bytes that an HTTP/2 peer may send ahead on one stream; default 256 KiB.
     pub stream_window: u32,
     /// Bytes that an HTTP/2 peer may send ahead on one connection; default 8 MiB.
     pub connection_window: u32,
@@ -97,7 +99,7 @@ impl Default for Settings {
             max_idle: 1024,
             max_connections: 64,
             max_streams: 100,
-            stream_window: 1 << 20,
+            stream_window: 256 * 1024,
             connection_window: 8 << 20,
             max_head_bytes: 60 * 1024,
             max_headers: 100,
@@ -174,6 +176,13 @@ impl<E, B> SendError<E, B> {
             request: Some(Box::new(request)),
         }
     }
+
+    fn with_request(mut self, change: impl FnOnce(&mut Request<B>)) -> Self {
+        if let Some(request) = &mut self.request {
+            change(request);
+        }
+        self
+    }
 }
 
 impl<E, B> fmt::Display for SendError<E, B>
@@ -231,15 +240,36 @@ where
     /// authority for HTTP/2. Its hop-by-hop fields are the caller's to remove (see [`crate::headers`]). Dropping the
     /// future, or the body of the response, abandons the request and closes its stream or connection.
     ///
+    /// WebSocket is translated to the pool's version and its answer back (RFC 8441): an `Upgrade` is answered with 101, an
+    /// extended CONNECT with 200, whichever way the upstream was asked.
+    ///
     /// After 101, or 2xx to CONNECT, [`crate::upgrade::OnUpgrade::take`] on the response's extensions gives the stream.
     ///
     /// # Errors
     ///
     /// [`SendError`] says how far the request came and returns it where it certainly did not leave.
-    pub async fn send(&self, request: Request<B>) -> Result<Response<Body>, SendError<C::Error, B>> {
+    pub async fn send(&self, mut request: Request<B>) -> Result<Response<Body>, SendError<C::Error, B>> {
         match &self.pool {
-            Pool::Http1(connections) => connections.send(request).await,
-            Pool::Http2(connections) => connections.send(request).await,
+            Pool::Http1(connections) => match Extended::translate(&mut request) {
+                None => connections.send(request).await,
+                Some(translated) => match connections.send(request).await {
+                    Ok(mut response) => match translated.answer(&mut response) {
+                        Ok(()) => Ok(response),
+                        Err(cause) => Err(SendError::lost(Failure::Protocol(cause), false)),
+                    },
+                    Err(error) => Err(error.with_request(|request| translated.undo(request))),
+                },
+            },
+            Pool::Http2(connections) => match Upgrade::translate(&mut request) {
+                None => connections.send(request).await,
+                Some(translated) => match connections.send(request).await {
+                    Ok(mut response) => {
+                        translated.answer(&mut response);
+                        Ok(response)
+                    }
+                    Err(error) => Err(error.with_request(|request| translated.undo(request))),
+                },
+            },
         }
     }
 

@@ -45,9 +45,12 @@ pub struct Settings {
 pub struct Http2 {
     /// SETTINGS_MAX_CONCURRENT_STREAMS; default 100.
     pub max_concurrent_streams: u32,
-    /// Bytes that a client may send ahead on one stream; default 1 MiB.
+    /// Bytes that a client may send ahead on one stream; default 128 KiB.
     pub stream_window: u32,
-    /// Bytes that a client may send ahead on the connection; default 4 MiB.
+    /// Bytes that a client may send ahead on the connection; default 16 MiB.
+    ///
+    /// h2 gives a connection up when the overhead of small frames that nobody has read exceeds half of this. It must be
+    /// large beside the stream's window, or one slow stream of tiny messages ends all the others: 100 times is enough.
     pub connection_window: u32,
     /// Response bytes that are buffered for one stream; default 256 KiB.
     pub send_buffer: usize,
@@ -59,8 +62,8 @@ impl Default for Http2 {
     fn default() -> Self {
         Self {
             max_concurrent_streams: 100,
-            stream_window: 1 << 20,
-            connection_window: 4 << 20,
+            stream_window: 128 * 1024,
+            connection_window: 16 << 20,
             send_buffer: 256 * 1024,
             keep_alive: None,
         }

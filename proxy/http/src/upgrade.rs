@@ -6,6 +6,7 @@
 
 mod bridge;
 mod tunnel;
+pub(crate) mod websocket;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
@@ -40,6 +40,7 @@ struct Connection {
     streams: AtomicUsize,
     /// It takes no new streams: closed, broken or told to go away.
     spent: AtomicBool,
+    pings: tokio::sync::Mutex<Option<PingPong>>,
     unused_since: Mutex<Instant>,
 }
 
@@ -63,6 +64,9 @@ where
         builder
             .initial_window_size(settings.stream_window)
             .initial_connection_window_size(settings.connection_window)
+            // h2 gives a connection up whose small frames pile up beyond this, with all its streams: one reader of small
+            // messages that is slow, as gRPC has them, must not get there within its window.
+            .data_frame_budget(settings.stream_window as usize * 64)
             .initial_max_send_streams(settings.max_streams)
             .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX))
             .enable_push(false);
@@ -116,6 +120,16 @@ where
                 let failure = Failure::ResetBeforeSent(error.into());
                 return Err(SendError::unsent(failure, false, Request::from_parts(head, body)));
             }
+            if head.extensions.get::<h2::ext::Protocol>().is_some()
+                && !lease.0.offers_extended_connect().await
+            {
+                let failure = Failure::Unsendable("the upstream does not offer extended CONNECT".into());
+                return Err(SendError::unsent(
+                    failure,
+                    reused,
+                    Request::from_parts(head, body),
+                ));
+            }
             if !empty {
                 return exchange(sender, lease, head, Some(body))
                     .await
@@ -162,15 +176,17 @@ where
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(Failure::Connect)?;
-        let (sender, task) = self
+        let (sender, mut task) = self
             .builder
             .handshake(io)
             .await
             .map_err(|error| Failure::ResetBeforeSent(error.into()))?;
+        let pings = tokio::sync::Mutex::new(task.ping_pong());
         let connection = Arc::new(Connection {
             sender,
             streams: AtomicUsize::new(0),
             spent: AtomicBool::new(false),
+            pings,
             unused_since: Mutex::new(Instant::now()),
         });
         // Weak: the task ends by itself once every sender and stream is gone.
@@ -204,6 +220,18 @@ impl Connection {
     fn lease(self: &Arc<Self>) -> Lease {
         self.streams.fetch_add(1, Ordering::AcqRel);
         Lease(Arc::clone(self))
+    }
+
+    /// Whether the peer takes extended CONNECT. Its settings come before its answer to the first ping, so that on a new
+    /// connection that answer is waited for (RFC 8441 section 3 forbids guessing).
+    async fn offers_extended_connect(&self) -> bool {
+        if !self.sender.is_extended_connect_protocol_enabled() {
+            let mut pings = self.pings.lock().await;
+            if let Some(mut first) = pings.take() {
+                let _ = first.ping(Ping::opaque()).await;
+            }
+        }
+        self.sender.is_extended_connect_protocol_enabled()
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod http1;
 mod http2;
+mod websocket;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

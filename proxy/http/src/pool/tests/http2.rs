@@ -435,3 +435,39 @@ async fn unused_connections_are_swept() {
     let _sent = spawn_send(&upstream, request("GET", "/", ()));
     let _server = accept(&mut endpoint).await;
 }
+
+/// A reader that does not read a stream of tiny messages costs the upstream that stream's window and nothing else.
+#[tokio::test]
+async fn small_frames_that_pile_up_do_not_end_the_connection() {
+    let (upstream, mut endpoint) = pool();
+    let sent = spawn_send(&upstream, request("GET", "/", ()));
+    let mut server = accept(&mut endpoint).await;
+    let (_, mut respond) = next(&mut server).await;
+    let mut stream = respond.send_response(Response::new(()), false).unwrap();
+    let other = spawn_send(&upstream, request("GET", "/other", ()));
+    let (_, mut respond_other) = next(&mut server).await;
+    let _running = run(server);
+    let unread = sent.await.unwrap().unwrap();
+    let mut piled = 0;
+    let piling = async {
+        loop {
+            stream.reserve_capacity(5);
+            std::future::poll_fn(|cx| stream.poll_capacity(cx))
+                .await
+                .unwrap()
+                .unwrap();
+            stream.send_data(Bytes::from_static(&[0; 5]), false).unwrap();
+            piled += 5;
+        }
+    };
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), piling)
+            .await
+            .is_err()
+    );
+    // The window is full, which is where it would have ended.
+    assert!(piled >= 256 * 1024, "{piled}");
+    answer(&mut respond_other, "ok");
+    assert_eq!(text(other.await.unwrap().unwrap()).await, "ok");
+    drop(unread);
+}

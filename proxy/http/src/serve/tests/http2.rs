@@ -126,3 +126,49 @@ async fn draining_ends_with_the_last_stream() {
     assert!(serving.await.unwrap().error.is_none());
     connection.await.unwrap().unwrap();
 }
+
+/// A service that does not read a stream of tiny messages costs its client that stream's window and nothing else.
+#[tokio::test]
+async fn small_frames_that_pile_up_do_not_end_the_connection() {
+    let (near, far) = socket_pair().await;
+    let serving = tokio::spawn(async move {
+        let service = |request: Request<Body>| async move {
+            if request.uri().path() == "/stuck" {
+                let _unread = request;
+                pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(Body::from("ok")))
+        };
+        serve_http2(far, service, &Settings::default(), pending()).await
+    });
+    let (sender, connection) = h2::client::handshake(near).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    let (_response, mut stream) = sender.send_request(get("http://a/stuck"), false).unwrap();
+    let mut piled = 0;
+    let piling = async {
+        loop {
+            stream.reserve_capacity(5);
+            std::future::poll_fn(|cx| stream.poll_capacity(cx))
+                .await
+                .unwrap()
+                .unwrap();
+            stream.send_data(Bytes::from_static(&[0; 5]), false).unwrap();
+            piled += 5;
+        }
+    };
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), piling)
+            .await
+            .is_err()
+    );
+    // The window is full, which is where it would have ended.
+    assert!(piled >= 128 * 1024, "{piled}");
+    assert_eq!(
+        send(&mut sender, get("http://a/")).await,
+        (StatusCode::OK, "ok".into())
+    );
+    drop(sender);
+    drop(stream);
+    serving.abort();
+}
