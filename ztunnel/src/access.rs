@@ -9,7 +9,7 @@ use cairn_telemetry::AccessLog;
 use jiff::Timestamp;
 use tracing::Level;
 
-use crate::ledger::{Direction, Record};
+use crate::record::{Direction, Record};
 
 /// A connection that has ended.
 pub(crate) struct Line<'a> {
@@ -107,7 +107,7 @@ impl Line<'_> {
 }
 
 /// A connection was turned away before anything was known of it but its ends.
-pub(crate) fn turned_away(
+pub(crate) fn refused(
     direction: Direction,
     source: SocketAddr,
     destination: SocketAddr,
@@ -160,3 +160,6 @@ fn finish(out: &mut Vec<u8>, level: &str, message: &str, fields: &Fields) {
         fields.0
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::dump;
+use crate::options::{Options, StartError};
 use crate::proxy::Proxy;
-use crate::start::{Options, StartError};
 
 /// Where the servers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

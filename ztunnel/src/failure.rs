@@ -115,3 +115,6 @@ impl From<Rejection> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 
 use crate::admission::Admission;
 use crate::failure::Failure;
-use crate::ledger::{Direction, Record};
 use crate::listeners::Serve;
 use crate::party::{Party, baggage_of};
 use crate::proxy::Proxy;
+use crate::record::{Direction, Record};
 use crate::sockets::on_behalf_of;
 
 /// How long the TLS handshake of a client may take.
@@ -59,28 +59,24 @@ pub(crate) struct Inbound {
 impl Serve for Inbound {
     async fn serve(self, stream: TcpStream, peer: SocketAddr) {
         let Ok(local) = stream.local_addr() else { return };
+        let Some(workload) = at(&self.proxy.mesh(), local) else {
+            return self.turned_away(Party::default(), peer, local, &Failure::Gone);
+        };
         let handshake = async {
-            let workload = self.workload(local)?;
             let credential = self.proxy.identities.credential(&workload.identity).await?;
-            let (stream, peer) = tls::accept(transport(stream), &credential, HANDSHAKE).await?;
-            Ok::<_, Failure>((workload, stream, peer))
+            Ok(tls::accept(transport(stream), &credential, HANDSHAKE).await?)
         };
         let accepted = tokio::select! {
             accepted = handshake => accepted,
             () = self.drain.draining() => Err(Failure::Drained),
         };
-        let (workload, stream, identity) = match accepted {
+        let (stream, identity) = match accepted {
             Ok(accepted) => accepted,
-            Err(failure) => {
-                return self
-                    .proxy
-                    .ledger
-                    .turned_away(Direction::Inbound, peer, local, &failure);
-            }
+            Err(failure) => return self.turned_away(Party::workload(&workload), peer, local, &failure),
         };
         let streams = Streams {
             proxy: Arc::clone(&self.proxy),
-            workload,
+            shown: workload.identity.clone(),
             drain: self.drain.clone(),
         };
         let info = ConnectionInfo {
@@ -103,20 +99,33 @@ impl Serve for Inbound {
 }
 
 impl Inbound {
-    fn workload(&self, local: SocketAddr) -> Result<Arc<Workload>, Failure> {
-        let mesh = self.proxy.mesh();
-        let workload = mesh
-            .workload_by_ip(local.ip())
-            .filter(|workload| is_local(workload));
-        workload.cloned().ok_or(Failure::Gone)
+    /// A client was turned away before it had asked for anything.
+    fn turned_away(&self, server: Party, source: SocketAddr, destination: SocketAddr, failure: &Failure) {
+        let record = Record {
+            direction: Direction::Inbound,
+            source,
+            client: Party::default(),
+            destination,
+            authority: None,
+            service: None,
+            server,
+        };
+        self.proxy.ledger.turned_away(&record, failure);
     }
+}
+
+/// The workload that tunnels are taken for at an address of ours.
+fn at(mesh: &Snapshot, local: SocketAddr) -> Option<Arc<Workload>> {
+    mesh.workload_by_ip(local.ip())
+        .filter(|workload| is_local(workload))
+        .cloned()
 }
 
 /// The tunnels on one connection.
 struct Streams {
     proxy: Arc<Proxy>,
-    /// As it was when its certificate was shown.
-    workload: Arc<Workload>,
+    /// The identity that was shown to the client.
+    shown: SpiffeId,
     drain: DrainWatch,
 }
 
@@ -125,7 +134,13 @@ impl Handler for Streams {
         // Held for as long as the tunnel lasts, so that a drain waits for its line in the access log.
         let drain = self.drain.clone();
         let began = Instant::now();
-        let (mut record, mut admission) = self.arrival(&request);
+        let (workload, mut record, mut admission) = match self.arrival(&request) {
+            Ok(arrival) => arrival,
+            Err(record) => {
+                self.proxy.ledger.turned_away(&record, &Failure::Gone);
+                return request.reject(Failure::Gone.status());
+            }
+        };
         let (request, application) = match self.reach(request, &mut record, &mut admission).await {
             Ok(reached) => reached,
             Err((request, failure)) => {
@@ -133,7 +148,7 @@ impl Handler for Streams {
                 return request.reject(failure.status());
             }
         };
-        let tunnel = match request.accept(self.answer()) {
+        let tunnel = match request.accept(said_of(&workload)) {
             Ok(tunnel) => tunnel,
             Err(_) => return self.proxy.ledger.failed(&record, began, &Failure::ClientGone),
         };
@@ -155,38 +170,49 @@ impl Handler for Streams {
 }
 
 impl Streams {
-    /// What arrives, for the log and for the policies.
-    fn arrival(&self, request: &Request) -> (Record, Admission) {
-        let mesh = self.proxy.mesh.subscribe();
+    /// What arrives, for the log and for the policies. It is for whoever is at the address now, provided that it is
+    /// the identity that was shown: a pod may have given way to another one since.
+    fn arrival(&self, request: &Request) -> Result<(Arc<Workload>, Record, Admission), Box<Record>> {
+        let mut mesh = self.proxy.mesh.subscribe();
+        let now = Arc::clone(&mesh.borrow_and_update());
         let connection = &request.connection;
+        let local = connection.local_address;
         let source = SocketAddr::new(
             connection.peer_address.ip().to_canonical(),
             connection.peer_address.port(),
         );
-        let at_address = mesh.borrow().workload_by_ip(source.ip()).cloned();
+        let client = Party::peer(
+            &request.peer,
+            now.workload_by_ip(source.ip()),
+            request.baggage.clone(),
+        );
         let record = Record {
             direction: Direction::Inbound,
             source,
-            client: Party::peer(&request.peer, at_address.as_ref(), request.baggage.clone()),
-            destination: connection.local_address,
+            client,
+            destination: local,
             authority: Some(request.authority.clone()),
             service: None,
-            server: Party::workload(&self.workload).proven(&self.workload.identity),
+            server: Party::default().proven(&self.shown),
+        };
+        let Some(workload) = at(&now, local).filter(|workload| workload.identity == self.shown) else {
+            return Err(Box::new(record));
         };
         let admission = Admission {
             mesh,
-            local: Arc::clone(&self.workload.uid),
-            shown: Some(self.workload.identity.clone()),
+            local: Arc::clone(&workload.uid),
+            shown: Some(self.shown.clone()),
             peer: Some(request.peer.clone()),
             source: source.ip(),
-            received_on: connection.local_address.ip(),
+            received_on: local.ip(),
             target: request.authority.clone(),
             service: request
                 .forwarded
                 .as_ref()
                 .and_then(|forwarded| forwarded.host.clone()),
         };
-        (record, admission)
+        let server = Party::workload(&workload).proven(&self.shown);
+        Ok((workload, Record { server, ..record }, admission))
     }
 
     /// Asks the policies, and connects to the application from the client's address.
@@ -216,10 +242,10 @@ impl Streams {
             Err(failure) => Err((request, failure)),
         }
     }
+}
 
-    /// The headers of a 200: who is at this end.
-    fn answer(&self) -> HeaderMap {
-        let said = baggage_of(&self.workload).to_header();
-        said.into_iter().map(|value| (baggage::HEADER, value)).collect()
-    }
+/// The headers of a 200: who is at this end.
+fn said_of(workload: &Workload) -> HeaderMap {
+    let said = baggage_of(workload).to_header();
+    said.into_iter().map(|value| (baggage::HEADER, value)).collect()
 }

@@ -1,89 +1,21 @@
 //! What is told of each connection: its metrics while it lasts, its line in the access log at its end.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use cairn_hbone::Authority;
-use cairn_mesh::Service;
 use cairn_net::copy::Count;
 use cairn_telemetry::AccessLog;
 use cairn_telemetry::metrics::Registry;
 use cairn_telemetry::metrics::client::metrics::family::Family;
 use cairn_telemetry::metrics::client::metrics::gauge::Gauge;
-use cairn_telemetry::traffic::{
-    Interned, Reporter, SecurityPolicy, SeriesOptions, ServiceLabels, TcpLabels, TcpMetrics, TcpSeries,
-};
+use cairn_telemetry::traffic::{SeriesOptions, TcpMetrics, TcpSeries};
 
 use crate::access::{self, Line};
 use crate::failure::Failure;
-use crate::party::Party;
-
-/// Which way a connection goes, seen from the workload that this proxy serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// To the workload.
-    Inbound,
-    /// From it.
-    Outbound,
-}
-
-impl Direction {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-        }
-    }
-
-    fn reporter(self) -> Reporter {
-        match self {
-            Direction::Inbound => Reporter::Destination,
-            Direction::Outbound => Reporter::Source,
-        }
-    }
-}
-
-/// One connection, as the access log and the metrics know it.
-#[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub(crate) direction: Direction,
-    /// The address of the client.
-    pub(crate) source: SocketAddr,
-    pub(crate) client: Party,
-    /// The other end of the connection that the proxy made or took: for a tunnel, its port 15008.
-    pub(crate) destination: SocketAddr,
-    /// What was asked for through the tunnel.
-    pub(crate) authority: Option<Authority>,
-    pub(crate) service: Option<Arc<Service>>,
-    pub(crate) server: Party,
-}
-
-impl Record {
-    fn labels(&self, flags: &'static str) -> TcpLabels {
-        let service = self.service.as_deref().map(|service| ServiceLabels {
-            host: Arc::clone(&service.hostname),
-            name: service.name.as_str().into(),
-            namespace: service.namespace.as_str().into(),
-        });
-        TcpLabels {
-            reporter: self.direction.reporter(),
-            source: self.client.labels(),
-            destination: self.server.labels(),
-            service: Interned::new(service.unwrap_or_default()),
-            response_flags: Cow::Borrowed(flags),
-            // An identity is only known where TLS has proven it.
-            connection_security_policy: if self.client.identity().is_some() {
-                SecurityPolicy::MutualTls
-            } else {
-                SecurityPolicy::Unknown
-            },
-        }
-    }
-}
+use crate::record::{Direction, Record};
 
 type Sockets = Family<[(&'static str, &'static str); 1], Gauge>;
 
@@ -140,15 +72,21 @@ impl Ledger {
         line.ended(&self.lines);
     }
 
-    /// A connection was turned away before anything was known of it but its ends.
-    pub(crate) fn turned_away(
+    /// A connection was turned away before much was known of it but its ends.
+    pub(crate) fn turned_away(&self, record: &Record, failure: &Failure) {
+        self.tcp.series(&record.labels(failure.flags())).failed();
+        self.refused(record.direction, record.source, record.destination, failure);
+    }
+
+    /// A connection was turned away, of which nothing is known that could be counted.
+    pub(crate) fn refused(
         &self,
         direction: Direction,
         source: SocketAddr,
         destination: SocketAddr,
         error: &dyn Display,
     ) {
-        access::turned_away(direction, source, destination, error, &self.lines);
+        access::refused(direction, source, destination, error, &self.lines);
     }
 
     /// Waits until the access lines have left the process.

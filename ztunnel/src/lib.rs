@@ -35,13 +35,16 @@ mod inbound;
 mod ledger;
 mod listeners;
 mod names;
+mod options;
 mod outbound;
 mod party;
 mod proxy;
+mod record;
 mod sockets;
 mod socks5;
 mod start;
 mod vips;
 
 pub use admin::Addresses;
-pub use start::{Options, StartError, Ztunnel};
+pub use options::{Options, StartError};
+pub use start::Ztunnel;

@@ -7,6 +7,9 @@ use cairn_net::{ConnectionLimit, ListenError, ListenOptions, accept_loop, listen
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+/// Bytes of memory that the task of a connection may take: most connections only wait, and there may be very many.
+const BUDGET: usize = 3 << 10;
+
 /// What becomes of the connections that a listener accepts.
 pub(crate) trait Serve: Clone + Send + Sync + 'static {
     /// Serves one connection to its end.
@@ -76,7 +79,13 @@ impl<S: Serve> Listeners<S> {
         tokio::spawn(async move {
             let stop = async { drop(closed.await) };
             accept_loop(listener, &limit, stop, |stream, peer| {
-                serve.clone().serve(stream, peer)
+                let served = serve.clone().serve(stream, peer);
+                debug_assert!(
+                    size_of_val(&served) <= BUDGET,
+                    "{} bytes a connection",
+                    size_of_val(&served)
+                );
+                served
             })
             .await;
         });

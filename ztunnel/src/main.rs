@@ -14,7 +14,6 @@ use cairn_telemetry::log::{LogOptions, install};
 use cairn_ztunnel::{Options, Ztunnel};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -96,7 +95,7 @@ async fn serve(options: Options, config: &Path, ca: &Path) -> anyhow::Result<()>
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (_watcher, written) = cairn_config::watch(config)?;
-    let config = complete(written);
+    let config = cairn_config::derive(written, cairn_mesh::controllers::complete);
     let identities = identities(ca, &config.borrow())?;
     let ztunnel = Ztunnel::start(options, config, identities).await?;
     tokio::select! {
@@ -112,29 +111,11 @@ async fn serve(options: Options, config: &Path, ca: &Path) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Adds to each version what the controllers of Kubernetes would add.
-fn complete(mut written: watch::Receiver<Arc<State>>) -> watch::Receiver<Arc<State>> {
-    fn completed(state: &State) -> Arc<State> {
-        let mut state = state.clone();
-        state.objects = Arc::new(cairn_mesh::controllers::complete(&state.objects));
-        Arc::new(state)
-    }
-    let first = completed(&written.borrow_and_update());
-    let (sender, completed_states) = watch::channel(first);
-    tokio::spawn(async move {
-        while written.changed().await.is_ok() {
-            let state = Arc::clone(&written.borrow_and_update());
-            sender.send_replace(completed(&state));
-        }
-    });
-    completed_states
-}
-
 fn identities(ca: &Path, state: &State) -> anyhow::Result<Identities> {
     let (mesh, _) = cairn_mesh::Snapshot::compile(state);
     let options = cairn_identity::Options {
         trust_domain: mesh.mesh.trust_domain.to_string(),
-        aliases: mesh.mesh.trust_domain_aliases.clone(),
+        aliases: mesh.mesh.trust_domain_aliases,
         ..cairn_identity::Options::default()
     };
     let ca = LocalCa::open_or_create(ca, &options.trust_domain)?;

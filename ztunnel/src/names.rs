@@ -44,3 +44,6 @@ fn headless(service: &Service, like: Option<IpAddr>) -> Option<IpAddr> {
         |like| workload.address_like(like),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 
 use crate::admission::Admission;
 use crate::failure::Failure;
-use crate::ledger::{Direction, Record};
 use crate::party::baggage_of;
 use crate::proxy::Proxy;
+use crate::record::{Direction, Record};
 use crate::sockets::{on_behalf_of, source_for};
 use leg::{Leg, Way};
 
@@ -41,7 +41,7 @@ pub(crate) struct Outbound {
 pub(crate) struct Opened {
     stream: Stream,
     record: Record,
-    admission: Option<Admission>,
+    admission: Option<Box<Admission>>,
     began: Instant,
 }
 
@@ -67,7 +67,7 @@ impl Outbound {
         );
         self.proxy
             .ledger
-            .turned_away(Direction::Outbound, address, destination, &error);
+            .refused(Direction::Outbound, address, destination, &error);
         None
     }
 
@@ -83,7 +83,11 @@ impl Outbound {
                 // That there is no other endpoint is not what went wrong.
                 Err(refused) => break last.unwrap_or(*refused),
             };
-            match self.connect(caller, &leg).await {
+            let connected = tokio::select! {
+                connected = Box::pin(self.connect(caller, &leg)) => connected,
+                () = self.drain.forced() => Err(Failure::Drained),
+            };
+            match connected {
                 Ok(stream) => {
                     let Leg {
                         record, admission, ..
@@ -129,12 +133,13 @@ impl Outbound {
         let copied = async {
             match stream {
                 Stream::Tunnel(tunnel) => {
-                    let outcome = copy::bidirectional(client, tunnel, timeouts, &account).await;
+                    let outcome = Box::pin(copy::bidirectional(client, tunnel, timeouts, &account)).await;
                     outcome.error.map_or(Ok(()), |error| Err(error.into()))
                 }
-                Stream::Plain(server) => {
-                    Ok(cairn_net::copy::bidirectional(client, server, &timeouts, &account).await?)
-                }
+                Stream::Plain(server) => Ok(Box::pin(cairn_net::copy::bidirectional(
+                    client, server, &timeouts, &account,
+                ))
+                .await?),
             }
         };
         let result = tokio::select! {

@@ -12,7 +12,7 @@ use cairn_telemetry::traffic::{Interned, WorkloadLabels};
 pub(crate) struct Party {
     workload: Option<Arc<Workload>>,
     /// What it said of itself; counts only where the mesh knows nothing.
-    said: Baggage,
+    said: Option<Box<Baggage>>,
     /// What it has proven.
     identity: Option<SpiffeId>,
 }
@@ -33,7 +33,7 @@ impl Party {
             workload: at_address
                 .filter(|workload| workload.identity == *identity)
                 .cloned(),
-            said,
+            said: (said != Baggage::default()).then(|| Box::new(said)),
             identity: Some(identity.clone()),
         }
     }
@@ -52,17 +52,13 @@ impl Party {
 
     /// The name of the workload: of the pod rather than of its Deployment.
     pub(crate) fn name(&self) -> Option<&str> {
-        let said = || self.said.workload.as_ref().map(|workload| workload.name.as_str());
-        self.workload
-            .as_ref()
-            .map(|workload| workload.name.as_str())
-            .or_else(said)
+        let known = self.workload.as_ref().map(|workload| workload.name.as_str());
+        known.or_else(|| self.said(|said| Some(&said.workload.as_ref()?.name)))
     }
 
     pub(crate) fn namespace(&self) -> Option<&str> {
         let known = self.workload.as_ref().map(|workload| workload.namespace.as_str());
-        let proven = || self.identity.as_ref().map(SpiffeId::namespace);
-        known.or_else(proven).or(self.said.namespace.as_deref())
+        known.or_else(|| self.identity.as_ref().map(SpiffeId::namespace))
     }
 
     pub(crate) fn cluster(&self) -> Option<&str> {
@@ -71,25 +67,29 @@ impl Party {
             .as_ref()
             .map(|workload| workload.cluster_id.as_str());
         known
-            .or(self.said.cluster.as_deref())
+            .or_else(|| self.said(|said| said.cluster.as_deref()))
             .filter(|cluster| !cluster.is_empty())
     }
 
     pub(crate) fn labels(&self) -> Interned<WorkloadLabels> {
         let principal = self.identity.as_ref().map_or("", SpiffeId::as_str).into();
         let Some(workload) = &self.workload else {
-            let said = |value: &Option<String>| value.as_deref().unwrap_or_default().into();
+            let service = self.said(|said| said.service.as_deref()).unwrap_or_default();
+            let version = self.said(|said| said.version.as_deref()).unwrap_or_default();
             return Interned::new(WorkloadLabels {
                 workload: self.name().unwrap_or_default().into(),
                 namespace: self.namespace().unwrap_or_default().into(),
                 principal,
-                app: said(&self.said.service),
-                version: said(&self.said.version),
-                canonical_service: said(&self.said.service),
-                canonical_revision: said(&self.said.version),
-                cluster: said(&self.said.cluster),
-                region: said(&self.said.region),
-                zone: said(&self.said.zone),
+                app: service.into(),
+                version: version.into(),
+                canonical_service: service.into(),
+                canonical_revision: version.into(),
+                cluster: self.cluster().unwrap_or_default().into(),
+                region: self
+                    .said(|said| said.region.as_deref())
+                    .unwrap_or_default()
+                    .into(),
+                zone: self.said(|said| said.zone.as_deref()).unwrap_or_default().into(),
             });
         };
         Interned::new(WorkloadLabels {
@@ -104,6 +104,10 @@ impl Party {
             region: workload.locality.region.as_str().into(),
             zone: workload.locality.zone.as_str().into(),
         })
+    }
+
+    fn said(&self, field: impl Fn(&Baggage) -> Option<&str>) -> Option<&str> {
+        self.said.as_deref().and_then(field)
     }
 }
 
@@ -126,3 +130,6 @@ pub(crate) fn baggage_of(workload: &Workload) -> Baggage {
         zone: field(&workload.locality.zone),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,15 +9,15 @@ use std::time::Duration;
 use cairn_hbone::ConnectError;
 use cairn_mesh::Refusal;
 use http::StatusCode;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::failure::Failure;
-use crate::ledger::Direction;
 use crate::listeners::Serve;
 use crate::names;
 use crate::outbound::{Caller, Outbound};
+use crate::record::Direction;
 use crate::sockets::{keep_alive, reset};
 
 const VERSION: u8 = 5;
@@ -47,7 +47,7 @@ impl Serve for Socks5 {
             self.outbound
                 .proxy
                 .ledger
-                .turned_away(Direction::Outbound, caller.address, local, error);
+                .refused(Direction::Outbound, caller.address, local, error);
         };
         let asked = match timeout(PATIENCE, negotiate(&mut stream)).await {
             Ok(Ok(asked)) => asked,
@@ -155,7 +155,7 @@ impl Reply {
 }
 
 /// Agrees on no authentication, and reads where the client wants to go.
-async fn negotiate(stream: &mut TcpStream) -> Result<Asked, Misunderstanding> {
+async fn negotiate(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Asked, Misunderstanding> {
     let [version, count] = read(stream).await?;
     if version != VERSION {
         return Err(Misunderstanding::Version(version));
@@ -193,7 +193,7 @@ async fn negotiate(stream: &mut TcpStream) -> Result<Asked, Misunderstanding> {
     )))
 }
 
-async fn read<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {
+async fn read<const N: usize>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)
@@ -206,3 +206,6 @@ async fn answer(stream: &mut TcpStream, reply: Reply) {
         tracing::debug!(%error, "an answer did not reach the client");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,9 @@ use cairn_mesh::{
 use super::Caller;
 use crate::admission::Admission;
 use crate::failure::Failure;
-use crate::ledger::{Direction, Record};
 use crate::party::Party;
 use crate::proxy::Proxy;
+use crate::record::{Direction, Record};
 use crate::vips;
 
 /// One way to try.
@@ -24,7 +24,7 @@ pub(super) struct Leg {
     /// The uid of the workload, if it was chosen among others.
     pub(super) endpoint: Option<Arc<str>>,
     /// What has to let the connection in, when this proxy stands at the other end as well and no tunnel leads there.
-    pub(super) admission: Option<Admission>,
+    pub(super) admission: Option<Box<Admission>>,
 }
 
 pub(super) enum Way {
@@ -205,7 +205,7 @@ fn admit(
     workload: &Workload,
     address: SocketAddr,
 ) -> Result<Leg, Box<(Record, Failure)>> {
-    let mut admission = Admission {
+    let mut admission = Box::new(Admission {
         mesh: proxy.mesh.subscribe(),
         local: Arc::clone(&workload.uid),
         shown: None,
@@ -218,7 +218,7 @@ fn admit(
             .service
             .as_ref()
             .map(|service| service.hostname.to_string()),
-    };
+    });
     let record = Record {
         direction: Direction::Inbound,
         ..leg.record

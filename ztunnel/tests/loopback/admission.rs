@@ -1,6 +1,8 @@
 //! What may reach a pod.
 
-use cairn_hbone::{ConnectError, ConnectRequest, Destination, Forwarded, Pool, PoolOptions, Settings};
+use cairn_hbone::{
+    Authority, ConnectError, ConnectRequest, Destination, Forwarded, Pool, PoolOptions, Settings,
+};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::harness::{App, Mesh, Network, echo, ended, identity, pod, service};
@@ -84,19 +86,61 @@ async fn a_policy_that_appears_closes_what_it_forbids_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn connections_of_a_pod_that_is_gone_are_closed() {
+async fn a_pod_that_gives_way_to_another_of_its_kind_takes_its_connections_along() {
     let net = Network::new();
     let _app = App::echo(net.at(12, 8080)).await;
     let mesh = Mesh::start(net, &mesh()).await;
     let mut open = mesh.connect(11, net.at(1, 80)).await;
     echo(&mut open, "before").await.unwrap();
-    // Somebody else is at the address now, whom the client has not meant to reach.
-    mesh.edit(&self::mesh().replace("hello, labels", "hello-2, labels"))
+    mesh.edit(&self::mesh().replace("name: hello, labels", "name: hello-2, labels"))
         .await;
     ended(&mut open).await;
     mesh.line(&[
         "direction=\"inbound\"",
         "error=\"the workload is no longer served here\"",
+    ])
+    .await;
+
+    // The new one has the same identity, and so the tunnels that are open are good for it.
+    let mut other = mesh.connect(11, net.at(1, 80)).await;
+    echo(&mut other, "after").await.unwrap();
+    drop(other);
+    mesh.line(&["direction=\"inbound\"", "dst.workload=\"hello-2\"", "\tinfo\t"])
+        .await;
+}
+
+#[tokio::test]
+async fn a_tunnel_is_not_taken_for_somebody_else() {
+    let net = Network::new();
+    let _app = App::echo(net.at(12, 8080)).await;
+    let mesh = Mesh::start(net, &mesh()).await;
+    let pool = Pool::new(
+        mesh.identities.clone(),
+        Settings::default(),
+        PoolOptions::default(),
+    );
+    let destination = Destination {
+        source: identity("sleep"),
+        expected: [identity("hello")].into(),
+        address: net.at(12, 15008),
+        bind: Some(net.ip(11)),
+    };
+    let connect = async || {
+        pool.connect(&destination, ConnectRequest::new(Authority::Ip(net.at(12, 8080))))
+            .await
+    };
+    drop(connect().await.unwrap());
+    mesh.edit(&self::mesh().replace("serviceAccountName: hello", "serviceAccountName: thief"))
+        .await;
+    let status = connect().await.unwrap_err();
+    assert!(
+        matches!(status, ConnectError::Status(status) if status == 503),
+        "{status}"
+    );
+    mesh.line(&[
+        "connection failed",
+        "direction=\"inbound\"",
+        "the workload is no longer served here",
     ])
     .await;
 }
@@ -167,4 +211,10 @@ async fn a_client_without_a_certificate_is_told_of() {
     ended(&mut stream).await;
     let line = mesh.line(&["connection failed", "direction=\"inbound\""]).await;
     assert!(line.contains("error=\"the TLS handshake failed"), "{line}");
+    let failed = [
+        "istio_tcp_connections_failed_total",
+        "destination_workload=\"hello\"",
+        "response_flags=\"TLS_FAILURE\"",
+    ];
+    assert_eq!(mesh.sample(&failed).await, Some(1));
 }

@@ -228,7 +228,7 @@ async fn an_application_that_does_not_listen_is_passed_over_and_told_of() {
 }
 
 #[tokio::test]
-async fn many_connections_share_few_tunnels() {
+async fn connections_of_one_caller_to_one_pod_share_a_tunnel_connection() {
     let net = Network::new();
     let _app = App::named("hello", net.at(12, 8080)).await;
     let mesh = Mesh::start(net, &mesh()).await;
@@ -247,5 +247,18 @@ async fn many_connections_share_few_tunnels() {
             .unwrap()
             .unwrap();
     }
-    mesh.line(&["direction=\"inbound\""]).await;
+    let sources = eventually("a line for each", async || {
+        let lines = mesh.lines();
+        let inbound = lines.iter().filter(|line| line.contains("direction=\"inbound\""));
+        let sources: Vec<String> = inbound
+            .filter_map(|line| line.split(['\t', ' ']).nth(5).map(str::to_owned))
+            .collect();
+        (sources.len() == 50).then_some(sources)
+    })
+    .await;
+    assert!(sources[0].starts_with("src.addr="), "{}", sources[0]);
+    assert!(
+        sources.iter().all(|source| *source == sources[0]),
+        "one connection carries all tunnels: {sources:?}"
+    );
 }
