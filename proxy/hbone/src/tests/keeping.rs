@@ -354,7 +354,7 @@ async fn those_who_wait_for_the_same_attempt_fail_together() {
     let results = open_many(&pool, &destination, 50).await;
     assert!(results.iter().all(Result::is_err));
     assert!(
-        start.elapsed() < Duration::from_secs(3),
+        start.elapsed() < Duration::from_secs(8),
         "one after another would have taken 15 s"
     );
     let mut connections = 0;
@@ -453,7 +453,7 @@ async fn a_server_that_answers_no_ping_is_given_up() {
     let millis = Duration::from_millis;
     let settings = Settings {
         ping_interval: millis(100),
-        ping_timeout: millis(200),
+        ping_timeout: millis(1500),
         ..Settings::default()
     };
     let pool = Pool::new(mesh.identities.clone(), settings, PoolOptions::default());

@@ -59,3 +59,46 @@ async fn small_messages_and_silence_take_no_buffer() {
     assert_eq!(far.read(&mut piece).await.unwrap(), 5);
     assert_eq!(far.read(&mut piece).await.unwrap(), 0);
 }
+
+/// Sends `data` to a peer that reads slowly and has sent something that nobody reads; then shuts down and drops.
+async fn leave(data: &[u8], shut_down: bool) -> io::Result<Vec<u8>> {
+    let (mut near, mut far) = pair().await;
+    near.write_all(b"never read").await?;
+    far.write_all(data).await?;
+    // The input has arrived before the socket is closed.
+    far.tcp.as_ref().unwrap().readable().await?;
+    if shut_down {
+        far.shutdown().await?;
+    }
+    drop(far);
+    let mut heard = Vec::new();
+    let mut piece = vec![0; 16 << 10];
+    loop {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        // What a window update would be: it meets a closed socket if the other end does not wait.
+        near.write_all(b"more").await?;
+        match near.read(&mut piece).await? {
+            0 => return Ok(heard),
+            length => heard.extend_from_slice(&piece[..length]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_orderly_end_arrives_whole() {
+    let data = vec![7; 1 << 20];
+    assert!(leave(&data, true).await.unwrap() == data);
+    assert!(
+        leave(&data, false).await.is_err(),
+        "the kernel throws it away, but for us"
+    );
+}
+
+#[tokio::test]
+async fn a_peer_that_has_closed_is_not_waited_for() {
+    let (mut near, mut far) = pair().await;
+    near.shutdown().await.unwrap();
+    assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);
+    far.shutdown().await.unwrap();
+    assert!(far.has_ended && far.has_shut_down);
+}

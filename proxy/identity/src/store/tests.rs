@@ -66,7 +66,7 @@ async fn a_caller_that_gives_up_does_not_stop_the_others() {
 async fn renewal_leaves_connections_alone() {
     let dir = tempfile::tempdir().unwrap();
     let ca = LocalCa::open_or_create(dir.path(), "cluster.local").unwrap();
-    let identities = Identities::new(Arc::new(ca), options(Duration::from_secs(2)));
+    let identities = Identities::new(Arc::new(ca), options(Duration::from_secs(4)));
     let first = identities.credential(&id("sleep")).await.unwrap();
     let (near, far) = duplex(64 * 1024);
     let (client, server) = tokio::join!(
