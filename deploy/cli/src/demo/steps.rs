@@ -39,6 +39,7 @@ const SILENCE: Duration = Duration::from_millis(300);
 
 /// All steps; the table tells what came of them. The mesh is afterwards as it was before.
 pub(super) async fn walk(scene: &mut Scene<'_>) {
+    scene.table.head();
     hello(scene).await;
     delay(scene).await;
     abort(scene).await;
@@ -60,7 +61,7 @@ async fn hello(scene: &mut Scene<'_>) {
             "no waypoint"
         };
         let good = answer.version().is_some() && answer.is_from_waypoint();
-        Ok(Outcome::new(format_args!("{answer}, by {way}"), good))
+        Ok(Outcome::new(format!("{answer}, by {way}"), good))
     };
     scene
         .table
@@ -78,7 +79,7 @@ async fn delay(scene: &mut Scene<'_>) {
         let answered = async {
             let answer = get(&scene.sleep, path).await?;
             let good = answer.status == StatusCode::OK && span.contains(&answer.took);
-            Ok(Outcome::new(answer.status.as_u16(), good).took(answer.took))
+            Ok(Outcome::new(answer.status.as_u16().to_string(), good).took(answer.took))
         };
         scene
             .table
@@ -93,7 +94,7 @@ async fn abort(scene: &mut Scene<'_>) {
     let answered = async {
         let answer = get(&scene.sleep, "/hello").await?;
         let good = answer.status == StatusCode::SERVICE_UNAVAILABLE && answer.body == "fault filter abort";
-        Ok(Outcome::new(answer, good))
+        Ok(Outcome::new(answer.to_string(), good))
     };
     scene
         .table
@@ -115,7 +116,7 @@ async fn split(scene: &mut Scene<'_>) {
             }
         }
         Ok(Outcome::new(
-            format_args!("{v1} from v1, {v2} from v2"),
+            format!("{v1} from v1, {v2} from v2"),
             SPLIT_TO_V1.contains(&v1),
         ))
     };
@@ -149,7 +150,7 @@ async fn authorize(scene: &mut Scene<'_>) {
             } else {
                 answer.is_denied()
             };
-            Ok(Outcome::new(answer, good))
+            Ok(Outcome::new(answer.to_string(), good))
         };
         scene.table.check(&what, expected, answered).await;
     }
@@ -209,7 +210,7 @@ fn complete(judgement: &Judgement) -> anyhow::Result<Outcome> {
         );
     }
     Ok(Outcome::new(
-        format_args!("{} x 200, then {} x 403", judgement.allowed, judgement.denied),
+        format!("{} x 200, then {} x 403", judgement.allowed, judgement.denied),
         true,
     ))
 }

@@ -19,9 +19,9 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(observed: impl ToString, good: bool) -> Outcome {
+    pub(super) fn new(observed: impl Into<String>, good: bool) -> Outcome {
         Outcome {
-            observed: observed.to_string(),
+            observed: observed.into(),
             good,
             took: None,
         }
@@ -45,13 +45,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Prints the heading.
     pub(super) fn new(paint: Paint) -> Table {
-        out::line(paint.quiet(format_args!(
-            "   {:4} {}",
-            "",
-            cells(["what", "expected", "observed"], "took")
-        )));
         Table {
             paint,
             begin: Instant::now(),
@@ -59,6 +53,12 @@ impl Table {
             checks: 0,
             differences: Vec::new(),
         }
+    }
+
+    /// Prints the names of the columns.
+    pub(super) fn head(&self) {
+        let names = cells(["what", "expected", "observed"], "took");
+        out::line(self.paint.quiet(format_args!("   {:4} {names}", "")));
     }
 
     /// The checks that follow belong to the next step.
@@ -73,49 +73,52 @@ impl Table {
         what: &str,
         expected: &str,
         check: impl Future<Output = anyhow::Result<Outcome>>,
-    ) -> bool {
+    ) {
         let begin = Instant::now();
         let outcome = check.await;
-        let took = begin.elapsed();
-        let outcome = outcome.unwrap_or_else(|error| Outcome::new(format_args!("{error:#}"), false));
+        let line = self.enter(what, expected, outcome, begin.elapsed());
+        out::line(line);
+    }
+
+    /// Takes a check down; gives its line.
+    fn enter(
+        &mut self,
+        what: &str,
+        expected: &str,
+        outcome: anyhow::Result<Outcome>,
+        took: Duration,
+    ) -> String {
+        let outcome = outcome.unwrap_or_else(|error| Outcome::new(format!("{error:#}"), false));
+        let took = readable(outcome.took.unwrap_or(took));
+        let (step, observed) = (self.step, outcome.observed);
+        let cells = cells([what, expected, &observed], &took);
         self.checks += 1;
-        let verdict = if outcome.good {
-            self.paint.good("ok  ")
-        } else {
-            self.paint.bad("FAIL")
-        };
-        let cells = cells(
-            [what, expected, &outcome.observed],
-            &readable(outcome.took.unwrap_or(took)),
-        );
-        out::line(format_args!("   {verdict} {cells}"));
-        if !outcome.good {
-            let (step, observed) = (self.step, outcome.observed);
-            self.differences.push(format!(
-                "step {step}, {what}: expected {expected}; observed {observed}"
-            ));
+        if outcome.good {
+            return format!("   {} {cells}", self.paint.good("ok  "));
         }
-        outcome.good
+        let difference = format!("step {step}, {what}: expected {expected}; observed {observed}");
+        self.differences.push(difference);
+        format!("   {} {cells}", self.paint.bad("FAIL"))
     }
 
     /// Prints the result of all checks; whether all came as expected.
     pub(super) fn conclude(&self) -> bool {
+        out::line(format_args!("\n{}", self.conclusion()));
+        self.differences.is_empty()
+    }
+
+    fn conclusion(&self) -> String {
         let (checks, took) = (self.checks, readable(self.begin.elapsed()));
         if self.differences.is_empty() {
-            out::line(
-                self.paint
-                    .good(format_args!("\nAll {checks} checks came as expected, in {took}.")),
-            );
-            return true;
+            return self
+                .paint
+                .good(format_args!("All {checks} checks came as expected, in {took}."));
         }
-        out::line(self.paint.bad(format_args!(
-            "\n{} of {checks} checks did not:",
-            self.differences.len()
-        )));
-        for difference in &self.differences {
-            out::line(format_args!("  {difference}"));
-        }
-        false
+        let differences = self.differences.len();
+        let summary = self
+            .paint
+            .bad(format_args!("{differences} of {checks} checks did not:"));
+        format!("{summary}\n  {}", self.differences.join("\n  "))
     }
 }
 

@@ -14,6 +14,12 @@ apiVersion: v1
 kind: Service
 metadata: {name: reviews}
 spec: {clusterIP: 127.0.10.1, selector: {app: reviews}, ports: [{name: http, port: 9080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: reviews, labels: {app: reviews}}
+spec: {containers: [{ports: [{containerPort: 9080}]}]}
+status: {podIP: 127.0.20.1}
 ";
 
 const WAYPOINT: &str = "
@@ -62,13 +68,13 @@ fn report_of(texts: &[&str]) -> Report {
 fn routes_and_policies_behind_a_waypoint_are_in_order() {
     let report = report_of(&[SERVICE, WAYPOINT, ROUTES, POLICY]);
     assert!(report.is_empty(), "{report}");
-    assert_eq!(summary(3, &report), "3 objects, nothing wrong");
+    assert_eq!(summary(6, &report), "6 objects, nothing wrong");
 }
 
 #[test]
 fn routes_of_a_service_without_waypoint_are_reported() {
     let report = report_of(&[SERVICE, ROUTES]).to_string();
-    let expected = "mesh.yaml:12: warning: VirtualService default/reviews: spec.hosts: applies to nothing: \
+    let expected = "mesh.yaml:18: warning: VirtualService default/reviews: spec.hosts: applies to nothing: \
                     reviews.default.svc.cluster.local is bound to no waypoint";
     assert!(report.starts_with(expected), "{report}");
 }
@@ -96,7 +102,7 @@ fn a_policy_that_nobody_enforces_is_an_error() {
         text.contains("Service default/reviews is bound to no waypoint, so nobody enforces this policy"),
         "{text}"
     );
-    assert_eq!(summary(2, &report), "2 objects, 1 error");
+    assert_eq!(summary(3, &report), "3 objects, 1 error");
 }
 
 #[test]

@@ -25,26 +25,32 @@ fn columns_are_aligned_whatever_is_in_them() {
     assert_eq!(one.find('b'), other.find("503"));
 }
 
-#[tokio::test]
-async fn one_difference_is_enough() {
+#[test]
+fn one_difference_is_enough() {
     let mut table = Table::new(Paint::none());
-    table.step("a call");
-    let good = |good| async move { Ok(Outcome::new(200, good)) };
-    assert!(table.check("GET /hello", "200", good(true)).await);
-    assert!(table.conclude());
-    assert!(!table.check("GET /hello", "403", good(false)).await);
+    table.step = 3;
+    let took = Duration::from_millis(12);
+    let line = table.enter("GET /hello", "200", Ok(Outcome::new("200", true)), took);
     assert!(
-        !table
-            .check("GET /hello", "403", async { anyhow::bail!("no answer") })
-            .await
+        line.starts_with("   ok   GET /hello  ") && line.ends_with("  12 ms"),
+        "{line}"
     );
-    assert!(!table.conclude());
-    assert_eq!(
-        table.differences[0],
-        "step 1, GET /hello: expected 403; observed 200"
+    assert!(table.conclusion().starts_with("All 1 checks came as expected"));
+
+    let line = table.enter(
+        "GET /hello",
+        "403",
+        Ok(Outcome::new("200", false).took(took * 2)),
+        took,
     );
+    assert!(
+        line.starts_with("   FAIL GET /hello  ") && line.ends_with("  24 ms"),
+        "{line}"
+    );
+    table.enter("GET /health", "403", Err(anyhow::anyhow!("no answer")), took);
     assert_eq!(
-        table.differences[1],
-        "step 1, GET /hello: expected 403; observed no answer"
+        table.conclusion(),
+        "2 of 3 checks did not:\n  step 3, GET /hello: expected 403; observed 200\n  \
+         step 3, GET /health: expected 403; observed no answer"
     );
 }

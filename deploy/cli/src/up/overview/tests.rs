@@ -42,7 +42,7 @@ fn everything_with_an_address_has_a_line() {
     );
     assert_eq!(
         lines[2],
-        "  ztunnel                    every pod:15008   admin http://127.0.0.1:15000/"
+        "  ztunnel                     every pod:15008   admin http://127.0.0.1:15000/"
     );
     assert_eq!(
         lines[3],
