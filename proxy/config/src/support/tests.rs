@@ -114,7 +114,7 @@ fn a_row_may_cover_one_value_only() {
         found,
         [Uncovered {
             field: "spec.resolution".to_owned(),
-            instead: vec!["STATIC"]
+            instead: vec!["NONE", "STATIC"]
         }]
     );
 }
