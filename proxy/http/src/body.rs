@@ -5,6 +5,7 @@
 
 mod driven;
 mod observed;
+mod replay;
 mod stream;
 
 #[cfg(test)]
@@ -19,8 +20,10 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 pub use observed::{End, Observed, Outcome};
+pub use replay::Replay;
 
 pub(crate) use driven::{Drive, Driven, Progress};
+pub(crate) use replay::Attempt;
 pub(crate) use stream::{Stream, Upload, UploadError};
 
 /// Why a body could not be read to its end.
@@ -53,6 +56,7 @@ enum Kind {
     Incoming(Incoming),
     Driven(Driven),
     Stream(Stream),
+    Attempt(Attempt),
     Boxed(Boxed),
 }
 
@@ -87,6 +91,10 @@ impl Body {
     pub(crate) fn stream(stream: Stream) -> Self {
         Body(Kind::Stream(stream))
     }
+
+    pub(crate) fn attempt(attempt: Attempt) -> Self {
+        Body(Kind::Attempt(attempt))
+    }
 }
 
 impl http_body::Body for Body {
@@ -113,6 +121,7 @@ impl http_body::Body for Body {
             Kind::Stream(stream) => stream
                 .poll_frame(cx)
                 .map(|frame| frame.map(|it| it.map_err(Error::Stream))),
+            Kind::Attempt(attempt) => attempt.poll_frame(cx),
             Kind::Boxed(boxed) => boxed.as_mut().poll_frame(cx),
         }
     }
@@ -124,6 +133,7 @@ impl http_body::Body for Body {
             Kind::Incoming(incoming) => incoming.is_end_stream(),
             Kind::Driven(driven) => driven.incoming().is_end_stream(),
             Kind::Stream(stream) => stream.is_end_stream(),
+            Kind::Attempt(attempt) => attempt.is_end_stream(),
             Kind::Boxed(boxed) => boxed.is_end_stream(),
         }
     }
@@ -135,6 +145,7 @@ impl http_body::Body for Body {
             Kind::Incoming(incoming) => incoming.size_hint(),
             Kind::Driven(driven) => driven.incoming().size_hint(),
             Kind::Stream(stream) => stream.size_hint(),
+            Kind::Attempt(attempt) => attempt.size_hint(),
             Kind::Boxed(boxed) => boxed.size_hint(),
         }
     }
@@ -184,6 +195,7 @@ impl fmt::Debug for Body {
             Kind::Incoming(_) => "Body(incoming)",
             Kind::Driven(_) => "Body(driven)",
             Kind::Stream(_) => "Body(stream)",
+            Kind::Attempt(_) => "Body(attempt)",
             Kind::Boxed(_) => "Body(boxed)",
         })
     }

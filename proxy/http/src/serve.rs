@@ -143,6 +143,7 @@ where
     let mut builder = http1::Builder::new();
     // The guard minds the time: hyper would allocate a timer for every request.
     builder.header_read_timeout(None);
+    builder.max_buf_size((2 * settings.head.head_bytes).max(BUFFER));
     if settings.head.headers != 100 {
         builder.max_headers(settings.head.headers);
     }
@@ -183,6 +184,9 @@ where
         error: ended.err(),
     }
 }
+
+/// Bytes of a message that hyper reads ahead, and of an answer that it takes from a body while its client is slow.
+const BUFFER: usize = 128 * 1024;
 
 enum Draining {
     No,

@@ -119,3 +119,60 @@ async fn bodies_that_know_their_end_are_complete() {
     drop(body);
     assert_eq!(*ends.lock().unwrap(), ["complete 0 None"]);
 }
+
+#[tokio::test]
+async fn a_replay_repeats_and_goes_on() {
+    let trailers = HeaderMap::from_iter([(crate::grpc::GRPC_STATUS, "0".parse().unwrap())]);
+    let source = frames(vec![
+        data("ab"),
+        data("cd"),
+        Ok(Frame::trailers(trailers)),
+        data("never"),
+    ]);
+    let replay = Replay::new(source, 4);
+    let mut first = replay.attempt().unwrap();
+    assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+    let second = replay.attempt().unwrap();
+    assert!(first.frame().await.unwrap().is_err());
+    drop(first);
+    let collected = second.collect().await.unwrap();
+    assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+    assert_eq!(collected.to_bytes(), "abcd");
+    let collected = replay.attempt().unwrap().collect().await.unwrap();
+    assert!(collected.trailers().is_some());
+    assert_eq!(collected.to_bytes(), "abcd");
+}
+
+#[tokio::test]
+async fn a_replay_beyond_its_limit_is_sent_once() {
+    let replay = Replay::new(frames(vec![data("abc"), data("def"), data("ghi")]), 5);
+    let mut first = replay.attempt().unwrap();
+    first.frame().await.unwrap().unwrap();
+    let second = replay.attempt().unwrap();
+    assert_eq!(second.collect().await.unwrap().to_bytes(), "abcdefghi");
+    assert!(replay.attempt().is_none());
+
+    let replay = Replay::new(frames(vec![data("abc"), Err(Error::Producer("x".into()))]), 5);
+    assert!(replay.attempt().unwrap().collect().await.is_err());
+    assert!(replay.attempt().is_none());
+}
+
+#[tokio::test]
+async fn a_replay_knows_lengths_and_ends() {
+    let replay = Replay::new(Body::from("hello"), 16);
+    for _ in 0..2 {
+        let mut attempt = replay.attempt().unwrap();
+        assert_eq!(
+            (attempt.size_hint().exact(), attempt.is_end_stream()),
+            (Some(5), false)
+        );
+        attempt.frame().await.unwrap().unwrap();
+        assert_eq!(
+            (attempt.size_hint().exact(), attempt.is_end_stream()),
+            (Some(0), true)
+        );
+        assert!(attempt.frame().await.is_none());
+    }
+    let empty = Replay::new(Body::empty(), 0);
+    assert!(empty.attempt().unwrap().is_end_stream() && empty.attempt().is_some());
+}

@@ -20,6 +20,9 @@ use super::watched::Watched;
 use super::{Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Drive, Driven, Progress};
 
+/// Bytes of a response that hyper reads ahead, and of a request that it takes from a body while the peer is slow.
+const BUFFER: usize = 128 * 1024;
+
 /// All HTTP/1 connections to one endpoint.
 pub(super) struct Connections<C, B> {
     connect: C,
@@ -39,6 +42,7 @@ where
         builder
             .allow_obsolete_multiline_headers_in_responses(true)
             .max_header_size(settings.max_head_bytes);
+        builder.max_buf_size((2 * settings.max_head_bytes).max(BUFFER));
         if settings.max_headers != 100 {
             builder.max_headers(settings.max_headers);
         }
