@@ -148,15 +148,16 @@ impl Mesh {
         }
     }
 
-    /// Stops in the order in which requests pass: nothing new comes in, what is under way gets to its end.
+    /// Stops the waypoints first, for what is under way there still needs ways in and out; then the ztunnel, then the
+    /// applications.
     pub(crate) async fn stop(mut self) {
-        if let Some(ztunnel) = self.ztunnel.take() {
-            ztunnel.drain().await;
-        }
         for (_, waypoint) in std::mem::take(&mut self.waypoints).into_values() {
             self.draining.spawn(waypoint.drain());
         }
         while self.draining.join_next().await.is_some() {}
+        if let Some(ztunnel) = self.ztunnel.take() {
+            ztunnel.drain().await;
+        }
         for (_, serving) in std::mem::take(&mut self.apps).into_values() {
             serving.stop().await;
         }
