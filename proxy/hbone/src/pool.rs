@@ -16,10 +16,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::{Authority, Baggage, Forwarded, Settings, TraceParent, Tunnel, baggage, forwarded, traceparent};
-use connection::Connection;
+use connection::{Connection, Lease, Limits};
 use group::{Group, Reserved};
 
-pub(crate) use connection::Lease;
 pub use error::ConnectError;
 
 /// Where a connection goes, and who is at its two ends. Tunnels share a connection when all of it is equal.
@@ -315,7 +314,11 @@ impl Inner {
             pool: Arc::downgrade(self),
             destination: destination.clone(),
         };
-        Connection::open(tls, &self.settings, options, move |connection| {
+        let limits = Limits {
+            handshake: options.tls_timeout,
+            unused: options.unused_timeout,
+        };
+        Connection::open(tls, &self.settings, limits, move |connection| {
             forget.now(connection)
         })
         .await

@@ -70,7 +70,7 @@ where
         .map_err(|_| Error::HandshakeTimeout)?
         .map_err(Error::Handshake)?;
     let streams = Streams::new(info, settings, handler);
-    let mut orders = Supervisor::start(connection.ping_pong(), settings, drain);
+    let mut orders = Supervisor::start(connection.ping_pong(), settings, drain.clone());
     let mut is_draining = false;
     let end = loop {
         tokio::select! {
@@ -95,6 +95,8 @@ where
     connection.abrupt_shutdown(Reason::NO_ERROR);
     // The peer may be gone. It is not waited for.
     let _ = timeout(LAST_WORDS, poll_fn(|cx| connection.poll_closed(cx))).await;
+    // Not before, for whoever drains waits for it.
+    drop(drain);
     end
 }
 

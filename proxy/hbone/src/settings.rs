@@ -11,9 +11,9 @@ pub struct Settings {
     pub stream_window: u32,
     /// The same for all streams of a connection together.
     ///
-    /// As large as HTTP/2 allows, for whatever is less lets readers that have stopped reading stop all others on the
-    /// connection, clients of each other's misfortune. What a peer can make us hold is bounded by the windows of the
-    /// streams, and their number by [`Settings::max_concurrent_streams`].
+    /// By default as large as HTTP/2 allows: with anything less, a few readers that have stopped reading stop all
+    /// others on the connection. What a peer can make us hold is bounded by the windows of the streams, and their
+    /// number by [`Settings::max_concurrent_streams`].
     pub connection_window: u32,
     /// Largest frame that is accepted, 16,384 to 16,777,215 bytes.
     pub max_frame_size: u32,

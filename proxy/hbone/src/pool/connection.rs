@@ -13,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::PoolOptions;
 use super::error::ConnectError;
 use crate::Settings;
 use crate::settings::{MAX_RESET_STREAMS, MAX_STREAM_ERRORS, RESET_MEMORY};
@@ -31,19 +30,27 @@ pub(super) struct Connection {
     last_used: Mutex<Instant>,
 }
 
+/// Limits of a connection.
+pub(super) struct Limits {
+    /// How long HTTP/2 may take to begin.
+    pub(super) handshake: Duration,
+    /// How long it is kept without tunnels.
+    pub(super) unused: Duration,
+}
+
 impl Connection {
     /// Begins HTTP/2 on `io`. `ended` is called when no more tunnels can be opened.
     pub(super) async fn open<S>(
         io: S,
         settings: &Settings,
-        options: &PoolOptions,
+        limits: Limits,
         ended: impl Fn(&Weak<Connection>) + Send + Sync + 'static,
     ) -> Result<Arc<Connection>, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let handshake = Box::pin(builder(settings).handshake::<S, Bytes>(io));
-        let (sender, mut http2) = timeout(options.tls_timeout, handshake)
+        let (sender, mut http2) = timeout(limits.handshake, handshake)
             .await
             .map_err(|_| ConnectError::HandshakeTimeout)?
             .map_err(|error| ConnectError::Handshake(Arc::new(error)))?;
@@ -58,7 +65,7 @@ impl Connection {
         let weak = Arc::downgrade(&connection);
         let (dead, is_dead) = oneshot::channel();
         let supervisor = tokio::spawn({
-            let (settings, unused, weak) = (settings.clone(), options.unused_timeout, weak.clone());
+            let (settings, unused, weak) = (settings.clone(), limits.unused, weak.clone());
             async move {
                 let mut unanswered = pin!(unanswered(pings, &settings));
                 tokio::select! {
@@ -172,7 +179,7 @@ fn builder(settings: &Settings) -> h2::client::Builder {
 }
 
 /// The place of one tunnel on a connection; free again when this is dropped.
-pub(crate) struct Lease {
+pub(super) struct Lease {
     connection: Arc<Connection>,
     sender: SendRequest<Bytes>,
 }
