@@ -165,10 +165,13 @@ async fn send(
                 }
                 Poll::Ready(Ok(length)) => {
                     activity.touch();
-                    sender
-                        .send(buffer.split().freeze())
-                        .await
-                        .map_err(CopyError::Tunnel)?;
+                    match sender.send(buffer.split().freeze()).await {
+                        Ok(()) => {}
+                        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                            return unwanted(sender, activity).await;
+                        }
+                        Err(error) => return Err(CopyError::Tunnel(error)),
+                    }
                     activity.touch();
                     total += length as u64;
                     count(length as u64);
@@ -180,12 +183,20 @@ async fn send(
                     tokio::select! {
                         readable = reader.readable() => readable.map_err(CopyError::Tcp)?,
                         // Where the other direction has ended nothing else would tell.
-                        error = sender.lost() => return Err(CopyError::Tunnel(error)),
+                        ended = unwanted(sender, activity) => return ended,
                     }
                 }
             }
         }
     }
+    Ok(())
+}
+
+/// The end of a direction that the peer takes nothing from any more. In order, if the peer has ended its own: that may
+/// not have been received yet, and nobody may lose an answer because it came early.
+async fn unwanted(sender: &mut TunnelSender, activity: &Activity) -> Result<(), CopyError> {
+    sender.lost().await.map_err(CopyError::Tunnel)?;
+    activity.end();
     Ok(())
 }
 

@@ -211,11 +211,16 @@ impl TunnelSender {
         self.stream.send_reset(Reason::CANCEL);
     }
 
-    /// Resolves when the peer has reset the tunnel, or the connection is gone.
-    pub async fn lost(&mut self) -> io::Error {
+    /// Resolves when nothing that is sent arrives any more. What the peer has sent may still be on its way.
+    ///
+    /// # Errors
+    /// The peer has reset the tunnel, or the connection is gone. It is no error when a server has said all that it has
+    /// to say and wants no more (RST_STREAM with NO_ERROR; RFC 9113, section 8.1).
+    pub async fn lost(&mut self) -> io::Result<()> {
         match poll_fn(|cx| self.stream.poll_reset(cx)).await {
-            Ok(reason) => lost(reason.into()),
-            Err(error) => lost(error),
+            Ok(Reason::NO_ERROR) => Ok(()),
+            Ok(reason) => Err(lost(reason.into())),
+            Err(error) => Err(lost(error)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -202,6 +203,42 @@ async fn a_reset_after_half_of_it_has_ended() {
     drop(std::mem::replace(&mut line.server, unconnected().await));
     let (near, _) = line.ends().await;
     assert!(matches!(near.error, Some(CopyError::Tunnel(_))), "{near:?}");
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_server_wants_no_more_arrives() {
+    let mesh = Mesh::new();
+    let proxy = mesh.serve(with(|request: Request| async move {
+        let mut tunnel = request.accept(HeaderMap::new()).unwrap();
+        tunnel.send(Bytes::from_static(b"answer")).await.unwrap();
+        tunnel.finish().unwrap();
+    }));
+    let proxy = proxy.await;
+    let pool = mesh.pool();
+    let capture = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // What is polled first is left to chance.
+    for round in 0..20 {
+        let mut tunnel = pool
+            .connect(&proxy.destination(), to("10.0.0.1:80"))
+            .await
+            .unwrap();
+        while tunnel.send(Bytes::from_static(b"question")).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let mut client = TcpStream::connect(capture.local_addr().unwrap()).await.unwrap();
+        let (captured, _) = capture.accept().await.unwrap();
+        if round % 2 == 0 {
+            client.write_all(b"more").await.unwrap();
+        }
+        let near =
+            tokio::spawn(
+                async move { bidirectional(captured, tunnel, FOR_EVER, &Counters::default()).await },
+            );
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer", "round {round}");
+        assert!(near.await.unwrap().error.is_none());
+    }
 }
 
 #[tokio::test]
