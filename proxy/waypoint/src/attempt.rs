@@ -10,7 +10,7 @@ use std::time::Duration;
 use cairn_http::body::Body;
 use cairn_http::pool::{self, SendError};
 use cairn_mesh::AppProtocol;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use tokio::time::{Instant, sleep};
 
 use crate::exchange::Exchange;
@@ -37,7 +37,7 @@ pub(crate) async fn send(
             .pick(fresh)
             .or_else(|| cluster.pick(|_| true))
             .ok_or(Failure::NoHealthyUpstream)?;
-        let pool = pool_of(&chosen.data, cluster.protocol, exchange.parts.version);
+        let pool = pool_of(&chosen.data, cluster.protocol, &request);
         exchange.recorder.attempted(&chosen.data);
         let began = Instant::now();
         let error = match pool.send(request).await {
@@ -66,10 +66,16 @@ pub(crate) async fn send(
     }
 }
 
-/// HTTP/2 when the port says so or the client speaks it; else HTTP/1.1.
-fn pool_of(upstream: &Upstream, protocol: AppProtocol, client: Version) -> &pool::Upstream<Dial> {
-    let http2 = matches!(protocol, AppProtocol::Http2 | AppProtocol::Grpc) || client == Version::HTTP_2;
-    if http2 {
+/// HTTP/2 when the port says so or the client speaks it; else HTTP/1.1. A WebSocket of an HTTP/2 client goes over
+/// HTTP/1.1 all the same, for hardly any server takes it otherwise; the pool translates.
+fn pool_of<'a>(
+    upstream: &'a Upstream,
+    protocol: AppProtocol,
+    request: &Request<Body>,
+) -> &'a pool::Upstream<Dial> {
+    let declared = matches!(protocol, AppProtocol::Http2 | AppProtocol::Grpc);
+    let spoken = request.version() == Version::HTTP_2 && request.method() != Method::CONNECT;
+    if declared || spoken {
         &upstream.connections.http2
     } else {
         &upstream.connections.http1

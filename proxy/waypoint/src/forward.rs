@@ -127,6 +127,7 @@ fn count(exchange: &Exchange, body: Body) -> (Body, Option<oneshot::Receiver<()>
 fn request(exchange: &mut Exchange, uri: Uri, body: Body) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = exchange.parts.method.clone();
+    *request.version_mut() = exchange.parts.version;
     *request.uri_mut() = uri;
     *request.headers_mut() = std::mem::take(&mut exchange.parts.headers);
     switch::ask(exchange, &mut request);
