@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// One request as a backend saw it.
@@ -37,7 +38,8 @@ pub struct Seen {
 #[derive(Debug)]
 pub struct Backend {
     seen: Arc<Mutex<Vec<Seen>>>,
-    stalled: Arc<AtomicBool>,
+    stalled: watch::Sender<bool>,
+    waiting: Arc<AtomicUsize>,
     // Ends the accept loop and all connections with the backend.
     _tasks: JoinSet<()>,
 }
@@ -50,19 +52,23 @@ impl Backend {
             .expect("the backend's address is free");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
-        let stalled = Arc::new(AtomicBool::new(false));
-        let (record, stalls, name) = (Arc::clone(&seen), Arc::clone(&stalled), name.to_owned());
+        let (stalled, stalls) = watch::channel(false);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (record, waits, name) = (Arc::clone(&seen), Arc::clone(&waiting), name.to_owned());
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, peer)) = listener.accept().await {
-                let (record, stalls, name) = (Arc::clone(&record), Arc::clone(&stalls), name.clone());
+                let (record, waits, name) = (Arc::clone(&record), Arc::clone(&waits), name.clone());
+                let stalls = stalls.clone();
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
-                        let (record, stalls, name) = (Arc::clone(&record), Arc::clone(&stalls), name.clone());
+                        let (record, waits, name) = (Arc::clone(&record), Arc::clone(&waits), name.clone());
+                        let mut stalls = stalls.clone();
                         async move {
-                            if stalls.load(Ordering::Relaxed) {
-                                std::future::pending::<()>().await;
-                            }
+                            waits.fetch_add(1, Ordering::Relaxed);
+                            // An error means that the backend has been dropped, and this connection with it.
+                            let _ = stalls.wait_for(|stalls| !stalls).await;
+                            waits.fetch_sub(1, Ordering::Relaxed);
                             Ok::<_, Infallible>(answer(&record, &name, peer, request).await)
                         }
                     });
@@ -75,13 +81,25 @@ impl Backend {
         Backend {
             seen,
             stalled,
+            waiting,
             _tasks: tasks,
         }
     }
 
     /// Answers nothing from now on.
     pub fn stall(&self) {
-        self.stalled.store(true, Ordering::Relaxed);
+        self.stalled.send_replace(true);
+    }
+
+    /// Answers again, what has waited first.
+    pub fn resume(&self) {
+        self.stalled.send_replace(false);
+    }
+
+    /// How many requests have arrived and wait for an answer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// All that came so far.

@@ -9,6 +9,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -79,16 +80,76 @@ impl Client {
         socket.connect(address).await
     }
 
+    /// Connects through SOCKS5 to a name or an address.
+    ///
+    /// # Errors
+    ///
+    /// The proxy cannot be reached, or refuses; then the error is its reply code.
+    pub async fn socks5(&self, proxy: SocketAddr, host: &str, port: u16) -> anyhow::Result<TcpStream> {
+        let mut stream = self.connect(proxy).await?;
+        stream.write_all(&[5, 1, 0]).await?;
+        let mut chosen = [0; 2];
+        stream.read_exact(&mut chosen).await?;
+        anyhow::ensure!(chosen == [5, 0], "SOCKS5 method {chosen:?}");
+        let mut request = vec![5, 1, 0];
+        match host.parse() {
+            Ok(IpAddr::V4(ip)) => {
+                request.push(1);
+                request.extend(ip.octets());
+            }
+            _ => {
+                request.extend([3, u8::try_from(host.len())?]);
+                request.extend(host.as_bytes());
+            }
+        }
+        request.extend(port.to_be_bytes());
+        stream.write_all(&request).await?;
+        // Version, reply, reserved, an IPv4 address and a port.
+        let mut reply = [0; 10];
+        stream.read_exact(&mut reply).await?;
+        anyhow::ensure!(reply[..2] == [5, 0], "SOCKS5 reply {}", reply[1]);
+        Ok(stream)
+    }
+
     /// A connection for several HTTP/1.1 requests.
     ///
     /// # Errors
     ///
     /// The connection failed.
     pub async fn http1(&self, address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let stream = self.connect(address).await?;
+        Client::over(self.connect(address).await?).await
+    }
+
+    /// HTTP/1.1 on a connection that is there already.
+    ///
+    /// # Errors
+    ///
+    /// The connection failed.
+    pub async fn over(stream: TcpStream) -> anyhow::Result<SendRequest<Full<Bytes>>> {
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(sender)
+    }
+
+    /// Sends one request on a connection that is there already; a missing Host becomes `host`.
+    ///
+    /// # Errors
+    ///
+    /// The connection ended before the response did.
+    pub async fn exchange(
+        sender: &mut SendRequest<Full<Bytes>>,
+        host: &str,
+        request: Request<&str>,
+    ) -> anyhow::Result<Answer> {
+        let mut request = request.map(|body| Full::new(Bytes::from(body.to_owned())));
+        if !request.headers().contains_key(http::header::HOST) {
+            request.headers_mut().insert(http::header::HOST, host.try_into()?);
+        }
+        let exchange = async {
+            let response = sender.send_request(request).await?;
+            Answer::of(response.map(|body| body.map_err(Into::into).boxed())).await
+        };
+        tokio::time::timeout(TIMEOUT, exchange).await?
     }
 
     /// Sends one HTTP/1.1 request on a connection of its own; a missing Host becomes the address.
@@ -97,18 +158,8 @@ impl Client {
     ///
     /// The connection failed or ended before the response did.
     pub async fn send(&self, address: SocketAddr, request: Request<&str>) -> anyhow::Result<Answer> {
-        let exchange = async {
-            let mut sender = self.http1(address).await?;
-            let mut request = request.map(|body| Full::new(Bytes::from(body.to_owned())));
-            if !request.headers().contains_key(http::header::HOST) {
-                request
-                    .headers_mut()
-                    .insert(http::header::HOST, address.to_string().try_into()?);
-            }
-            let response = sender.send_request(request).await?;
-            Answer::of(response.map(|body| body.map_err(Into::into).boxed())).await
-        };
-        tokio::time::timeout(TIMEOUT, exchange).await?
+        let mut sender = tokio::time::timeout(TIMEOUT, self.http1(address)).await??;
+        Client::exchange(&mut sender, &address.to_string(), request).await
     }
 
     /// GETs a path.
