@@ -36,8 +36,8 @@ pub(crate) struct Downstream {
 pub(crate) enum Target {
     /// A port of a service, by the service's host name.
     Service(Arc<str>, u16),
-    /// A port of one workload, by its uid, and the way there.
-    Workload(Arc<str>, u16, Arc<RoutePlan>),
+    /// An address of one workload, by its uid, and the way there.
+    Workload(Arc<str>, SocketAddr, Arc<RoutePlan>),
 }
 
 impl Downstream {

@@ -13,7 +13,7 @@ use http::uri::Authority;
 
 use crate::downstream::{Downstream, Target};
 use crate::failure::Failure;
-use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::plan::{BoundPolicies, Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
 use crate::proxy::Proxy;
 use crate::record::Recorder;
 
@@ -43,18 +43,35 @@ pub(crate) struct Switch {
 pub(crate) enum Scope {
     Service(Arc<ServicePlan>, Arc<PortPlan>),
     /// One workload: the policies of the services behind which it stands, and the way to it.
-    Workload(Vec<Arc<PolicySet>>, Arc<RoutePlan>),
+    Workload(Arc<[BoundPolicies]>, Arc<RoutePlan>),
     /// What the tunnel was opened for is not in the snapshot any more.
     Gone,
 }
 
 impl Scope {
-    pub(crate) fn policies(&self) -> &[Arc<PolicySet>] {
-        match self {
-            Scope::Service(service, _) => std::slice::from_ref(&service.policies),
-            Scope::Workload(policies, _) => policies,
-            Scope::Gone => &[],
-        }
+    /// The policy sets that bind, each with the request as it is to see it.
+    pub(crate) fn policies<'a>(
+        &'a self,
+        request: cairn_authz::Request<'a>,
+    ) -> impl Iterator<Item = (&'a PolicySet, cairn_authz::Request<'a>)> {
+        let (service, workload) = match self {
+            Scope::Service(service, _) => (Some(&*service.policies), None),
+            Scope::Workload(policies, _) => (None, Some(policies)),
+            Scope::Gone => (None, None),
+        };
+        let bound = workload
+            .into_iter()
+            .flat_map(|policies| policies.iter())
+            .map(move |bound| {
+                (
+                    &*bound.set,
+                    cairn_authz::Request {
+                        destination: bound.destination,
+                        ..request
+                    },
+                )
+            });
+        service.into_iter().map(move |set| (set, request)).chain(bound)
     }
 
     pub(crate) fn labels(&self, proxy: &Proxy) -> Interned<ServiceLabels> {
@@ -75,10 +92,18 @@ impl Scope {
                 });
                 found.unwrap_or(Scope::Gone)
             }
-            Target::Workload(uid, port, route) => match plans.policies_of_workload(uid, *port, peer) {
-                Some(policies) => Scope::Workload(policies, Arc::clone(route)),
-                None => Scope::Gone,
-            },
+            Target::Workload(uid, address, route) => {
+                // The address may have been given to another since the tunnel was opened.
+                let here = plans
+                    .mesh
+                    .workload_by_ip(address.ip())
+                    .filter(|workload| workload.uid == *uid);
+                let same = here.filter(|workload| route.leads_to(workload));
+                match same.and_then(|_| plans.policies_of_workload(uid, *address, peer)) {
+                    Some(policies) => Scope::Workload(policies, Arc::clone(route)),
+                    None => Scope::Gone,
+                }
+            }
         }
     }
 

@@ -163,12 +163,12 @@ impl Explanation {
         head::sanitise(&mut parts);
         self.say("head", format!("{} {} for {authority}", parts.method, parts.uri));
         let access = downstream.access_of(&parts, &authority);
-        for set in scope.policies() {
+        for (set, access) in scope.policies(access) {
             for step in set.explain(&access) {
                 self.say("authorize", step.to_string());
             }
         }
-        if let Err(failure) = authorize::check(scope.policies(), &access) {
+        if let Err(failure) = authorize::check(scope.policies(access)) {
             return self.say("answer", answer(&failure));
         }
         self.say("authorize", "allowed".to_owned());
@@ -324,7 +324,7 @@ fn connection(plans: &Plans, caller: &Workload, local: SocketAddr) -> Option<Dow
             let workload = plans.mesh.workload_by_ip(local.ip())?;
             let upstream = Upstream::direct(&Arc::new(Dialer::offline()), workload, local);
             let route = Arc::new(RoutePlan::direct(upstream, local));
-            Target::Workload(Arc::clone(&workload.uid), local.port(), route)
+            Target::Workload(Arc::clone(&workload.uid), local, route)
         }
     };
     let remote = SocketAddr::new(caller.addresses.first().copied()?, 0);

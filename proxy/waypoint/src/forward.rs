@@ -69,6 +69,14 @@ fn target(exchange: &mut Exchange, route: &RoutePlan) -> Result<Uri, Failure> {
         return Ok(exchange.parts.uri.clone());
     };
     let target = rewrite::apply(rewrite, &exchange.head()).map_err(|_| Failure::BrokenRoute)?;
+    // `/static../x` under a rewrite of `/static` must not climb out of what was authorized.
+    if target
+        .path()
+        .split('/')
+        .any(|segment| segment == "." || segment == "..")
+    {
+        return Err(Failure::AmbiguousPath);
+    }
     let original = exchange
         .parts
         .uri

@@ -5,7 +5,7 @@
 
 use cairn_api::istio::PathNormalization;
 use cairn_http::path::Normalization;
-use cairn_http::upgrade::{self, OnUpgrade};
+use cairn_http::upgrade::{self, OnUpgrade, Wanted};
 use cairn_http::{headers, target};
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
@@ -23,6 +23,14 @@ pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Failure> {
     let normalization = exchange.plans.mesh.mesh.path_normalization;
     let checked = normalise(&mut exchange.parts, normalization, &exchange.authority);
     exchange.switch = switch(&mut exchange.parts);
+    // A WebSocket is a GET for policies and routes, whichever version of HTTP asks for it, as in Envoy.
+    if exchange
+        .switch
+        .as_ref()
+        .is_some_and(|switch| matches!(switch.wanted, Wanted::Extended(_)))
+    {
+        exchange.parts.method = Method::GET;
+    }
     sanitise(&mut exchange.parts);
     if let Ok(authority) = &checked {
         exchange.authority = authority.clone();
@@ -41,6 +49,9 @@ pub(crate) fn normalise(
     let authority = authority(parts, addressed)?;
     // A plain CONNECT inside a tunnel would make this an open proxy; the extended form has a path.
     if parts.method == Method::CONNECT && parts.uri.path_and_query().is_none() {
+        return Err(Failure::BadTarget);
+    }
+    if parts.uri.path() == "*" && parts.method != Method::OPTIONS {
         return Err(Failure::BadTarget);
     }
     target::normalize_head(parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)?;

@@ -80,7 +80,7 @@ async fn open(
     scope: &Scope,
     record: &mut Record,
 ) -> Result<(Stream, cairn_balance::Picked<Upstream>), Failure> {
-    authorize::check(scope.policies(), &downstream.access())?;
+    authorize::check(scope.policies(downstream.access()))?;
     let cluster: &Arc<Cluster> = scope.default_cluster().ok_or(Failure::ClusterNotFound)?;
     record.upstream_cluster = Arc::clone(&cluster.name);
     let mut failed = Vec::new();

@@ -35,7 +35,7 @@ pub(crate) async fn serve(
 
 async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Failure> {
     head::check(exchange)?;
-    authorize::check(exchange.scope.policies(), &exchange.access())?;
+    authorize::check(exchange.scope.policies(exchange.access()))?;
     let route = exchange.scope.find(&exchange.head())?;
     exchange.recorder.routed(&route.name);
     if let Some(fault) = route.fault() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cairn_authz::PolicySet;
 use cairn_balance::{Balancer, Endpoint, Picked, Policy};
 use cairn_identity::SpiffeId;
-use cairn_mesh::{AppProtocol, Service, Snapshot, Waypoint};
+use cairn_mesh::{AppProtocol, Service, Snapshot, Waypoint, Workload};
 use cairn_route::rewrite::PathRewrite;
 use cairn_route::{Action, Destination, Fault, HeaderOperations, Route, RouteTable};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
@@ -29,8 +29,8 @@ pub struct Plans {
     pub(crate) services: HashMap<Arc<str>, Arc<ServicePlan>>,
     /// The workloads that may be addressed through this waypoint, by uid.
     pub(crate) workloads: HashMap<Arc<str>, WorkloadPlan>,
-    /// Workload by uid, and its port → the services of this waypoint behind which it stands there.
-    pub(crate) services_of: HashMap<(Arc<str>, u16), Vec<Arc<ServicePlan>>>,
+    /// Address and port of a workload → the policies of the services of this waypoint behind which it stands there.
+    pub(crate) services_of: HashMap<SocketAddr, Vec<BoundPolicies>>,
     /// None: no access log.
     pub(crate) access_log: Option<Format>,
 }
@@ -41,6 +41,13 @@ pub(crate) struct ServicePlan {
     pub(crate) labels: Interned<ServiceLabels>,
     pub(crate) policies: Arc<PolicySet>,
     pub(crate) ports: Vec<Arc<PortPlan>>,
+}
+
+/// The policies of a service, and the destination that they are asked about.
+#[derive(Clone)]
+pub(crate) struct BoundPolicies {
+    pub(crate) set: Arc<PolicySet>,
+    pub(crate) destination: SocketAddr,
 }
 
 /// One workload that may be addressed itself.
@@ -92,39 +99,44 @@ impl Plans {
         self.services.get(hostname)
     }
 
-    /// The policies of what `peer` sends to a workload's port: those that bind to the workload itself, and those of every
-    /// service that could have been addressed instead. Going past a service does not go past its policies. `None`: this
-    /// waypoint does not lead there.
+    /// The policies of what `peer` sends to a workload at `address`: those that bind to the workload itself, and those of
+    /// every service that could have been addressed instead. Going past a service does not go past its policies. `None`:
+    /// this waypoint does not lead there.
     pub(crate) fn policies_of_workload(
         &self,
         uid: &Arc<str>,
-        port: u16,
+        address: SocketAddr,
         peer: &SpiffeId,
-    ) -> Option<Vec<Arc<PolicySet>>> {
+    ) -> Option<Arc<[BoundPolicies]>> {
         let workload = self.workloads.get(uid)?;
         let scope = self.waypoint.as_ref()?.legacy.as_ref();
         if !workload.bound && !scope.is_some_and(|scope| scope.includes(peer)) {
             return None;
         }
-        let services = self
-            .services_of
-            .get(&(Arc::clone(uid), port))
-            .into_iter()
-            .flatten();
-        let sets = std::iter::once(&workload.policies).chain(services.map(|service| &service.policies));
-        Some(sets.map(Arc::clone).collect())
+        let own = BoundPolicies {
+            set: Arc::clone(&workload.policies),
+            destination: address,
+        };
+        let services = self.services_of.get(&address).into_iter().flatten();
+        Some(std::iter::once(&own).chain(services).cloned().collect())
     }
 
     /// Fills `services_of` from the services.
     pub(crate) fn index_workloads(&mut self) {
         for plan in self.services.values() {
             for endpoint in &plan.service.endpoints {
-                for port in endpoint.ports.values() {
-                    let plans = self
-                        .services_of
-                        .entry((Arc::clone(&endpoint.workload.uid), *port))
-                        .or_default();
-                    plans.push(Arc::clone(plan));
+                for (service_port, port) in &endpoint.ports {
+                    // Policies see the port that a caller of the service would have used, and its first address.
+                    let vip = plan.service.vips.first();
+                    for address in &endpoint.workload.addresses {
+                        let destination = SocketAddr::new(*vip.unwrap_or(address), *service_port);
+                        let bound = BoundPolicies {
+                            set: Arc::clone(&plan.policies),
+                            destination,
+                        };
+                        let address = SocketAddr::new(address.to_canonical(), *port);
+                        self.services_of.entry(address).or_default().push(bound);
+                    }
                 }
             }
         }
@@ -183,6 +195,20 @@ impl RoutePlan {
             route: None,
             clusters: vec![Some(Arc::new(cluster))],
         }
+    }
+
+    /// Whether every endpoint is this workload as it is now.
+    pub(crate) fn leads_to(&self, workload: &Workload) -> bool {
+        self.clusters
+            .iter()
+            .flatten()
+            .flat_map(|cluster| &cluster.endpoints)
+            .all(|endpoint| {
+                let known = &endpoint.data.workload;
+                known.uid == workload.uid
+                    && known.identity == workload.identity
+                    && known.protocol == workload.protocol
+            })
     }
 
     pub(crate) fn fault(&self) -> Option<&Fault> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cairn_http::body::{Body, End, Outcome};
 use cairn_http::upgrade::{OnUpgrade, Wanted, bridge};
 use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::exchange::Exchange;
 
@@ -28,7 +28,10 @@ pub(crate) fn ask(exchange: &Exchange, request: &mut Request<Body>) {
             request.headers_mut().insert(UPGRADE, protocol.clone());
             request.headers_mut().insert(CONNECTION, NAMES_UPGRADE);
         }
-        Some(Wanted::Extended(protocol)) => drop(request.extensions_mut().insert(protocol.clone())),
+        Some(Wanted::Extended(protocol)) => {
+            *request.method_mut() = Method::CONNECT;
+            request.extensions_mut().insert(protocol.clone());
+        }
         Some(Wanted::Connect) | None => {}
     }
 }

@@ -105,9 +105,9 @@ fn to_workload(
     peer: &SpiffeId,
 ) -> Result<Target, Refusal> {
     plans
-        .policies_of_workload(&workload.uid, address.port(), peer)
+        .policies_of_workload(&workload.uid, address, peer)
         .ok_or(Refusal::NotOurs)?;
     let upstream = Upstream::direct(&proxy.dialer, workload, address);
     let route = Arc::new(RoutePlan::direct(upstream, address));
-    Ok(Target::Workload(Arc::clone(&workload.uid), address.port(), route))
+    Ok(Target::Workload(Arc::clone(&workload.uid), address, route))
 }
