@@ -31,6 +31,17 @@ impl Store {
         Ok(store)
     }
 
+    /// An error when there is a file that cannot be read.
+    pub(crate) fn require_readable(&self) -> Result<(), Error> {
+        match self.files.failures().next() {
+            None => Ok(()),
+            Some((path, reason)) => Err(Error::Unreadable {
+                path: path.to_path_buf(),
+                source: std::io::Error::other(reason.to_owned()),
+            }),
+        }
+    }
+
     /// Whether the directory can be a source at all.
     pub(crate) fn check(root: &Path) -> Result<(), Error> {
         let unreadable = |source| Error::Unreadable {

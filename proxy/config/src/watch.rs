@@ -62,6 +62,8 @@ fn follow(dir: &Path, poll: Duration) -> Result<(Watcher, watch::Receiver<Arc<St
     // Watched before it is read, so that no change falls between the two.
     let notifier = Notifier::start(dir, &signals);
     let store = Store::open(dir)?;
+    // Nothing was read from such a file before, so what it forbids would be open: a proxy must not begin like that.
+    store.require_readable()?;
     let (publisher, receiver) = watch::channel(store.state());
     let follower = Follower {
         dir: dir.to_path_buf(),

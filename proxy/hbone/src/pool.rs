@@ -240,7 +240,7 @@ impl Pool {
 
     /// A place on a connection of that kind, and of which kind it is: a kept one, or one that has just been opened.
     async fn lease(&self, destination: &Destination, mut kind: Kind) -> Result<(Lease, Kind), ConnectError> {
-        loop {
+        for _ in 0..MAX_LEASE_ATTEMPTS {
             let attempt = {
                 let mut groups = self.inner.groups();
                 let group = groups.entry(destination.clone()).or_default();
@@ -261,8 +261,12 @@ impl Pool {
             }
             kind = Kind::Any;
         }
+        Err(ConnectError::Abandoned)
     }
 }
+
+/// Connections that are opened for one tunnel: a peer that grants no stream on any would have us open them for ever.
+const MAX_LEASE_ATTEMPTS: usize = 8;
 
 /// Kinds of connections.
 #[derive(Clone, Copy, PartialEq, Eq)]

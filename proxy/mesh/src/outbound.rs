@@ -139,7 +139,11 @@ impl Snapshot {
         };
         match select(None, service, destination, choose) {
             Ok(Choice::Endpoint(workload, address)) => plain(workload, Some(service), address),
-            Ok(Choice::Passthrough) => Outbound::Passthrough { address: destination },
+            // A range that someone writes over a pod's address does not take it out of the mesh.
+            Ok(Choice::Passthrough) => match self.workload_by_ip(destination.ip()) {
+                Some(workload) => plain(workload, Some(service), destination),
+                None => Outbound::Passthrough { address: destination },
+            },
             Err(reason) => Outbound::Refuse {
                 reason,
                 service: Some(Arc::clone(service)),
@@ -187,7 +191,11 @@ impl Snapshot {
             Ok(Choice::Endpoint(workload, address)) => {
                 self.last_leg(source, workload, Some(service), address)
             }
-            Ok(Choice::Passthrough) => Outbound::Passthrough { address: destination },
+            // A range that someone writes over a pod's address does not lead round the pod's proxy and waypoint.
+            Ok(Choice::Passthrough) => match self.workload_by_ip(destination.ip()) {
+                Some(workload) => self.to_workload(source, workload, destination),
+                None => Outbound::Passthrough { address: destination },
+            },
             Err(reason) => refuse(reason, Some(service)),
         }
     }

@@ -208,3 +208,14 @@ fn reading_is_no_change() {
         &event(EventKind::Access(AccessKind::Any)).set_flag(Flag::Rescan)
     ));
 }
+
+#[test]
+fn a_proxy_does_not_begin_with_a_file_that_it_cannot_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("service.yaml"), service("127.0.10.1")).unwrap();
+    symlink("nowhere", dir.path().join("policies.yaml")).unwrap();
+    let Err(error) = watch(dir.path()) else {
+        panic!("the policies are missing")
+    };
+    assert!(error.to_string().contains("policies.yaml"), "{error}");
+}

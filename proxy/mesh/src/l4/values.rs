@@ -211,5 +211,16 @@ fn range(text: &str) -> Option<IpNet> {
             .ok()
             .map(|address| IpNet::from(address.to_canonical()))
     };
-    text.parse::<IpNet>().ok().or_else(address)
+    match text.parse::<IpNet>() {
+        Ok(IpNet::V6(net)) => match net.addr().to_ipv4_mapped() {
+            // Connections are compared as IPv4; a range that is wider than all of IPv4 is none that we could compare.
+            Some(mapped) => {
+                let length = net.prefix_len().checked_sub(96)?;
+                ipnet::Ipv4Net::new(mapped, length).ok().map(IpNet::V4)
+            }
+            None => Some(IpNet::V6(net)),
+        },
+        Ok(net) => Some(net),
+        Err(_) => address(),
+    }
 }

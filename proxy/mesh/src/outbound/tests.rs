@@ -404,3 +404,25 @@ fn the_last_leg_has_its_own_refusals() {
         }
     ));
 }
+
+#[test]
+fn a_range_over_a_pod_does_not_take_it_out_of_the_mesh() {
+    let range = "
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: over}
+spec: {hosts: [over.example], addresses: [127.0.20.0/24], resolution: NONE, ports: [{number: 8080, protocol: TCP, name: t}]}
+";
+    let mesh = mesh(&format!("{MESH}{range}"));
+    let sleep = mesh.snapshot.workload_by_ip([127, 0, 20, 1].into()).unwrap();
+    let pod: SocketAddr = "127.0.20.2:8080".parse().unwrap();
+    let decision = mesh
+        .snapshot
+        .outbound(sleep, pod, |candidates| candidates.pick(0));
+    assert!(
+        matches!(decision, Outbound::Hbone { authority, .. } if authority == pod),
+        "{}",
+        describe(&decision)
+    );
+}
