@@ -53,7 +53,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One sentence: the causes are part of it. Nobody is left to tell when this fails.
-            let _ = writeln!(std::io::stderr(), "ztunnel: {error:#}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "ztunnel: {}",
+                cairn_telemetry::sentence(error.as_ref())
+            );
             ExitCode::FAILURE
         }
     }

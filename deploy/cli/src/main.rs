@@ -56,21 +56,12 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        out::complaint(format_args!("cairn: {}", sentence(&error)));
+        out::complaint(format_args!(
+            "cairn: {}",
+            cairn_telemetry::sentence(error.as_ref())
+        ));
         ExitCode::FAILURE
     })
-}
-
-/// An error with its causes as one sentence; some errors quote their causes themselves.
-fn sentence(error: &anyhow::Error) -> String {
-    error
-        .chain()
-        .map(ToString::to_string)
-        .fold(String::new(), |sentence, cause| match sentence {
-            nothing if nothing.is_empty() => cause,
-            sentence if sentence.contains(&cause) => sentence,
-            sentence => format!("{sentence}: {cause}"),
-        })
 }
 
 /// Runs a command that is a mesh.

@@ -5,6 +5,7 @@
 //! * [`metrics`]: the registry and its text formats; [`traffic`]: Istio's standard metrics, whose series are
 //!   resolved once and are bare atomics from then on.
 //! * [`server`]: the admin, stats and readiness servers; [`Readiness`]: what is not ready yet.
+//! * [`sentence`]: an error as the last words of a process.
 //!
 //! Nothing here knows what a mesh is. It depends on tokio, hyper, tracing and prometheus-client.
 //!
@@ -26,8 +27,10 @@ mod lines;
 pub mod log;
 pub mod metrics;
 mod readiness;
+mod sentence;
 pub mod server;
 pub mod traffic;
 
 pub use access::{AccessLog, Sink, SinkError};
 pub use readiness::{Readiness, ReadyTask};
+pub use sentence::sentence;

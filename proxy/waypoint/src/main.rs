@@ -67,7 +67,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // One sentence: the causes are part of it.
             use std::io::Write as _;
-            let _ = writeln!(std::io::stderr(), "waypoint: {error:#}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "waypoint: {}",
+                cairn_telemetry::sentence(error.as_ref())
+            );
             ExitCode::FAILURE
         }
     }
