@@ -88,8 +88,12 @@ pub(crate) fn start(
     }
     let stats = Routes::new().metrics(registry);
     let ready = Routes::new().ready(readiness);
-    let mut serve = |address, routes: Routes| {
-        let listener = listen(address, &ListenOptions::default())?;
+    let mut serve = |address, setting, routes: Routes| {
+        let options = ListenOptions {
+            setting: Some(setting),
+            ..ListenOptions::default()
+        };
+        let listener = listen(address, &options)?;
         let bound = listener.local_addr().unwrap_or(address);
         tasks.spawn(async move {
             if let Err(error) = server::serve(listener, Arc::new(routes), std::future::pending()).await {
@@ -99,9 +103,9 @@ pub(crate) fn start(
         Ok::<_, ListenError>(bound)
     };
     Ok(Addresses {
-        admin: serve(addresses.admin, admin)?,
-        stats: serve(addresses.stats, stats)?,
-        ready: serve(addresses.ready, ready)?,
+        admin: serve(addresses.admin, "--admin", admin)?,
+        stats: serve(addresses.stats, "--stats", stats)?,
+        ready: serve(addresses.ready, "--ready", ready)?,
     })
 }
 

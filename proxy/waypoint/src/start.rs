@@ -12,6 +12,7 @@ use cairn_identity::{Identities, IdentityError, SpiffeId};
 use cairn_net::{ListenError, ListenOptions, listen};
 use cairn_telemetry::log::LogHandle;
 use cairn_telemetry::metrics::Registry;
+use cairn_telemetry::server::ServeError;
 use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics};
 use cairn_telemetry::{AccessLog, Readiness, Sink, SinkError};
 use tokio::sync::watch;
@@ -79,6 +80,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The admin interface may not be where it was asked for.
+    #[error(transparent)]
+    Admin(#[from] ServeError),
     /// The access log cannot be opened.
     #[error(transparent)]
     AccessLog(#[from] SinkError),
@@ -177,6 +181,9 @@ impl Waypoint {
         )?;
         let address = listener.local_addr().unwrap_or(address);
         let addresses = Addresses::new([options.admin, options.stats, options.ready], address);
+        if !addresses.admin.ip().to_canonical().is_loopback() {
+            return Err(ServeError::NotLoopback(addresses.admin).into());
+        }
         let mut tasks = JoinSet::new();
         let surroundings = admin::Surroundings {
             proxy: Arc::clone(&proxy),

@@ -21,8 +21,8 @@ spec:
   listeners: [{name: mesh, port: 15008, protocol: HBONE}]
 ";
 
-#[tokio::test]
-async fn a_waypoint_without_connections_has_drained_at_once() {
+/// Starts a waypoint on addresses that are free, save where its admin interface is.
+async fn start(admin: &str) -> Result<Waypoint, StartError> {
     let ca = tempfile::tempdir().unwrap();
     let ca = LocalCa::open_or_create(ca.path(), "cluster.local").unwrap();
     let identities = Identities::new(Arc::new(ca), cairn_identity::Options::default());
@@ -31,14 +31,25 @@ async fn a_waypoint_without_connections_has_drained_at_once() {
     let free = Some("127.0.77.1:0".parse().unwrap());
     let options = Options {
         listen: free,
-        admin: free,
+        admin: Some(admin.parse().unwrap()),
         stats: free,
         ready: free,
         grace: Duration::from_secs(3600),
         access_log: Some(AccessLog::disabled()),
         ..Options::new(Key::new("default", "waypoint"))
     };
-    let waypoint = Waypoint::start(options, config, identities).await.unwrap();
+    Waypoint::start(options, config, identities).await
+}
+
+#[tokio::test]
+async fn the_admin_interface_is_on_loopback_or_nowhere() {
+    let error = start("0.0.0.0:0").await.err().unwrap();
+    assert!(matches!(error, StartError::Admin(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_waypoint_without_connections_has_drained_at_once() {
+    let waypoint = start("127.0.77.1:0").await.unwrap();
     let drained = tokio::time::timeout(Duration::from_secs(60), waypoint.drain()).await;
     assert_eq!(drained, Ok(true));
 }
