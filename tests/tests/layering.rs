@@ -1,5 +1,10 @@
 //! The house rules that a compiler does not check: floors, module cycles, file sizes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -40,8 +45,18 @@ fn crates(metadata: &Metadata) -> Vec<(String, PathBuf)> {
     metadata
         .packages
         .iter()
-        .filter(|package| !package.manifest_path.components().any(|part| part.as_str() == "tests"))
-        .map(|package| (package.name.to_string(), package.manifest_path.parent().unwrap().into()))
+        .filter(|package| {
+            !package
+                .manifest_path
+                .components()
+                .any(|part| part.as_str() == "tests")
+        })
+        .map(|package| {
+            (
+                package.name.to_string(),
+                package.manifest_path.parent().unwrap().into(),
+            )
+        })
         .collect()
 }
 
@@ -52,21 +67,40 @@ fn dependencies_run_downwards() {
     let mut wrong = Vec::new();
     for (name, _) in crates(&metadata) {
         let Some(floor) = floors.get(name.as_str()) else {
-            wrong.push(format!("{name} has no floor: add it to FLOORS and to README's table"));
+            wrong.push(format!(
+                "{name} has no floor: add it to FLOORS and to README's table"
+            ));
             continue;
         };
-        let package = metadata.packages.iter().find(|package| package.name.as_str() == name).unwrap();
-        for dependency in package.dependencies.iter().filter(|one| one.kind != DependencyKind::Development) {
+        let package = metadata
+            .packages
+            .iter()
+            .find(|package| package.name.as_str() == name)
+            .unwrap();
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|one| one.kind != DependencyKind::Development)
+        {
             if let Some(below) = floors.get(dependency.name.as_str())
                 && below >= floor
             {
-                wrong.push(format!("{name} (floor {floor}) depends on {} (floor {below})", dependency.name));
+                wrong.push(format!(
+                    "{name} (floor {floor}) depends on {} (floor {below})",
+                    dependency.name
+                ));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for (name, _) in FLOORS {
-        assert!(metadata.packages.iter().any(|package| package.name.as_str() == name), "{name} is gone");
+        assert!(
+            metadata
+                .packages
+                .iter()
+                .any(|package| package.name.as_str() == name),
+            "{name} is gone"
+        );
     }
 }
 
@@ -92,7 +126,10 @@ fn the_search_for_cycles_finds_one() {
     write("c.rs", "");
     assert_eq!(Modules::of(folder.path()).cycle(), None);
     write("c.rs", "use crate::{a::Third};\n");
-    assert_eq!(Modules::of(folder.path()).cycle().map(|cycle| cycle.len()), Some(4));
+    assert_eq!(
+        Modules::of(folder.path()).cycle().map(|cycle| cycle.len()),
+        Some(4)
+    );
 }
 
 #[test]
@@ -108,7 +145,11 @@ fn files_are_short() {
             }
         }
     }
-    assert!(long.is_empty(), "more than {MAX_LINES} lines:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "more than {MAX_LINES} lines:\n{}",
+        long.join("\n")
+    );
 }
 
 /// The top-level modules of a crate, and which of them name which.
@@ -118,19 +159,29 @@ struct Modules {
 
 impl Modules {
     fn of(src: &Path) -> Modules {
-        let root = ["lib.rs", "main.rs"].map(|name| std::fs::read_to_string(src.join(name)).unwrap_or_default());
+        let root =
+            ["lib.rs", "main.rs"].map(|name| std::fs::read_to_string(src.join(name)).unwrap_or_default());
         let root = root.join("\n");
         let exported = exported(&root);
         let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for file in sources(src).into_iter().filter(|file| !is_test(file)) {
             let inside = file.strip_prefix(src).unwrap();
-            let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+            let first = inside
+                .components()
+                .next()
+                .unwrap()
+                .as_os_str()
+                .to_string_lossy()
+                .into_owned();
             let module = first.trim_end_matches(".rs").to_owned();
             if module == "lib" || module == "main" || root.contains(&format!("#[cfg(test)]\nmod {module};")) {
                 continue;
             }
             let text = std::fs::read_to_string(&file).unwrap();
-            let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            let code: Vec<&str> = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .collect();
             let named = named(&code.join("\n"));
             let entry = uses.entry(module.clone()).or_default();
             for name in named {
@@ -146,7 +197,9 @@ impl Modules {
     /// A path that comes back to where it began.
     fn cycle(&self) -> Option<Vec<String>> {
         let mut done = BTreeSet::new();
-        self.uses.keys().find_map(|start| self.search(start, &mut Vec::new(), &mut done))
+        self.uses
+            .keys()
+            .find_map(|start| self.search(start, &mut Vec::new(), &mut done))
     }
 
     fn search(&self, at: &str, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
@@ -159,7 +212,10 @@ impl Modules {
             return None;
         }
         path.push(at.to_owned());
-        let found = self.uses.get(at).and_then(|uses| uses.iter().find_map(|next| self.search(next, path, done)));
+        let found = self
+            .uses
+            .get(at)
+            .and_then(|uses| uses.iter().find_map(|next| self.search(next, path, done)));
         path.pop();
         done.insert(at.to_owned());
         found
@@ -171,7 +227,8 @@ fn named(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (place, _) in text.match_indices("crate::") {
         // `pub(in crate::…)` and names that end in `crate` are not paths of ours.
-        if text[..place].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '$') {
+        if text[..place].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '$')
+        {
             continue;
         }
         let rest = &text[place + "crate::".len()..];
@@ -205,19 +262,35 @@ fn members(group: &str) -> Vec<String> {
 }
 
 fn identifier(text: &str) -> String {
-    text.chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect()
+    text.chars()
+        .take_while(|character| character.is_alphanumeric() || *character == '_')
+        .collect()
 }
 
 /// What the root re-exports, by name, with the module that it comes from.
 fn exported(root: &str) -> BTreeMap<String, String> {
     let mut from = BTreeMap::new();
     for statement in root.split(';') {
-        let statement: String = statement.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        let Some((_, path)) = statement.split_once("use ") else { continue };
-        let Some((module, names)) = path.trim().split_once("::") else { continue };
+        let statement: String = statement
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        let Some((_, path)) = statement.split_once("use ") else {
+            continue;
+        };
+        let Some((module, names)) = path.trim().split_once("::") else {
+            continue;
+        };
         let names = names.trim_start_matches('{').trim_end_matches('}');
         for name in names.split(',') {
-            let name = name.rsplit(" as ").next().unwrap_or(name).rsplit("::").next().unwrap_or(name).trim();
+            let name = name
+                .rsplit(" as ")
+                .next()
+                .unwrap_or(name)
+                .rsplit("::")
+                .next()
+                .unwrap_or(name)
+                .trim();
             from.insert(name.to_owned(), module.to_owned());
         }
     }
@@ -225,7 +298,8 @@ fn exported(root: &str) -> BTreeMap<String, String> {
 }
 
 fn is_test(file: &Path) -> bool {
-    file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
+    file.components()
+        .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
         || file.file_name().is_some_and(|name| name == "tests.rs")
 }
 

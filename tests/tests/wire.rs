@@ -1,5 +1,10 @@
 //! What the waypoint makes of bytes: protocols inside the tunnel, and hostile ones at every layer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,13 +28,21 @@ use tokio::net::{TcpListener, TcpStream};
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_inside_the_tunnel_stays_http2() {
     let mesh = Lone::start(&[]).await;
-    let tunnel = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.service(80)).await.unwrap();
+    let tunnel = mesh
+        .tunnels
+        .open("sleep", mesh.network.ip(11), mesh.service(80))
+        .await
+        .unwrap();
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tunnel)).await.unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tunnel))
+            .await
+            .unwrap();
     tokio::spawn(connection);
     let mut answers = Vec::new();
     for number in 0..20 {
-        let request = Request::post(format!("http://app/{number}")).body(Full::new(Bytes::from("x"))).unwrap();
+        let request = Request::post(format!("http://app/{number}"))
+            .body(Full::new(Bytes::from("x")))
+            .unwrap();
         answers.push(tokio::spawn(sender.send_request(request)));
     }
     for answer in answers {
@@ -37,7 +50,10 @@ async fn http2_inside_the_tunnel_stays_http2() {
     }
     let seen: Vec<_> = mesh.v1.seen().into_iter().chain(mesh.v2.seen()).collect();
     assert_eq!(seen.len(), 20);
-    assert!(seen.iter().all(|seen| seen.version == Version::HTTP_2 && seen.authority == "app"));
+    assert!(
+        seen.iter()
+            .all(|seen| seen.version == Version::HTTP_2 && seen.authority == "app")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,16 +86,24 @@ status: {podIP: NET.25}
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from(5))]);
                 let body = Full::new(body).with_trailers(std::future::ready(Some(Ok(trailers))));
-                let response = Response::builder().header("content-type", "application/grpc").body(body);
+                let response = Response::builder()
+                    .header("content-type", "application/grpc")
+                    .body(body);
                 Ok::<_, Infallible>(response.unwrap())
             });
             let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
         }
     });
-    let tunnel = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.network.socket(15, 80)).await.unwrap();
+    let tunnel = mesh
+        .tunnels
+        .open("sleep", mesh.network.ip(11), mesh.network.socket(15, 80))
+        .await
+        .unwrap();
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tunnel)).await.unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tunnel))
+            .await
+            .unwrap();
     tokio::spawn(connection);
     let mut call = async |method: &str| {
         let request = Request::post(format!("http://grpc/test.Service/{method}"))
@@ -88,16 +112,25 @@ status: {podIP: NET.25}
             .body(Full::new(Bytes::from_static(b"\0\0\0\0\x01x")))
             .unwrap();
         let response = sender.send_request(request).await.unwrap();
-        Answer::of(response.map(|body| body.map_err(Into::into).boxed())).await.unwrap()
+        Answer::of(response.map(|body| body.map_err(Into::into).boxed()))
+            .await
+            .unwrap()
     };
     let found = call("Called").await;
     assert_eq!((found.status, found.body.len()), (StatusCode::OK, 6));
     assert_eq!(found.trailers["grpc-status"], "5");
     let denied = call("Denied").await;
     assert_eq!(denied.status, StatusCode::OK);
-    assert_eq!((denied.header("grpc-status"), denied.header("grpc-message")), ("7", "RBAC: access denied"));
-    mesh.waypoint.wait_for_text("\"POST /test.Service/Denied HTTP/2\" 200 - rbac_access_denied");
-    let metrics = Client::from(mesh.network.ip(1)).get(mesh.network.socket(30, 15020), "/metrics").await.unwrap();
+    assert_eq!(
+        (denied.header("grpc-status"), denied.header("grpc-message")),
+        ("7", "RBAC: access denied")
+    );
+    mesh.waypoint
+        .wait_for_text("\"POST /test.Service/Denied HTTP/2\" 200 - rbac_access_denied");
+    let metrics = Client::from(mesh.network.ip(1))
+        .get(mesh.network.socket(30, 15020), "/metrics")
+        .await
+        .unwrap();
     for status in ["5", "7"] {
         let label = format!("grpc_response_status=\"{status}\"");
         let is_sample = |line: &str| line.contains("request_protocol=\"grpc\"") && line.contains(&label);
@@ -131,7 +164,8 @@ async fn an_upgraded_connection_is_a_byte_stream() {
     assert_eq!(echoed, b"ping");
     // The endpoint has closed its side; the record is written when the client has, too.
     tunnel.shutdown().await.unwrap();
-    mesh.waypoint.wait_for_text("\"GET /chat HTTP/1.1\" 101 - via_upstream - \"-\" 4 4 ");
+    mesh.waypoint
+        .wait_for_text("\"GET /chat HTTP/1.1\" 101 - via_upstream - \"-\" 4 4 ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,13 +183,23 @@ async fn a_tcp_port_carries_bytes_both_ways_with_half_close() {
         });
     }
     let sent: Vec<u8> = (0..2_000_000u32).map(|number| (number % 251) as u8).collect();
-    let mut tunnel = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.service(90)).await.unwrap();
+    let mut tunnel = mesh
+        .tunnels
+        .open("sleep", mesh.network.ip(11), mesh.service(90))
+        .await
+        .unwrap();
     tunnel.write_all(&sent).await.unwrap();
     tunnel.shutdown().await.unwrap();
     let mut echoed = Vec::new();
     tunnel.read_to_end(&mut echoed).await.unwrap();
-    assert!(echoed == sent, "{} of {} bytes came back as they were", echoed.len(), sent.len());
-    mesh.waypoint.wait_for_text("inbound-vip|90|tcp|app.default.svc.cluster.local");
+    assert!(
+        echoed == sent,
+        "{} of {} bytes came back as they were",
+        echoed.len(),
+        sent.len()
+    );
+    mesh.waypoint
+        .wait_for_text("inbound-vip|90|tcp|app.default.svc.cluster.local");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +207,11 @@ async fn large_bodies_stream_both_ways() {
     let mesh = Lone::start(&[]).await;
     let body = "0123456789abcdef".repeat(500_000);
     let answer = mesh.send(Request::post("/").body(body.as_str()).unwrap()).await;
-    assert!(answer.body.ends_with(&body), "{} bytes came back", answer.body.len());
+    assert!(
+        answer.body.ends_with(&body),
+        "{} bytes came back",
+        answer.body.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,29 +220,54 @@ async fn malformed_requests_are_refused_and_harm_nobody_else() {
     let huge = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(70_000));
     let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(120));
     for (bytes, status) in [
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "400"),
-        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n0\r\n\r\n", "400"),
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc", "400"),
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +3\r\n\r\nabc", "400"),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc",
+            "400",
+        ),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +3\r\n\r\nabc",
+            "400",
+        ),
         ("GET / HTTP/1.1\r\nhost : a\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nhost: a\r\n folded\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\n\r\n", "400"),
-        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n", "501"),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
+            "501",
+        ),
         ("NONSENSE\r\n\r\n", "400"),
         ("\u{16}\u{3}\u{1}\r\n\r\n", "400"),
         (huge.as_str(), "431"),
         (many.as_str(), "431"),
     ] {
-        let mut tunnel = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.service(80)).await.unwrap();
+        let mut tunnel = mesh
+            .tunnels
+            .open("sleep", mesh.network.ip(11), mesh.service(80))
+            .await
+            .unwrap();
         tunnel.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // A reset after the answer is as good as an end.
         let _ = tunnel.read_to_end(&mut answer).await;
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let start: String = bytes.chars().take(60).collect();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{start:?} was answered {answer:?}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{start:?} was answered {answer:?}"
+        );
     }
-    assert!(mesh.v1.seen().is_empty() && mesh.v2.seen().is_empty(), "none of it may reach an application");
+    assert!(
+        mesh.v1.seen().is_empty() && mesh.v2.seen().is_empty(),
+        "none of it may reach an application"
+    );
     mesh.waypoint.wait_for_text("400 DPE http1.");
     assert_eq!(mesh.get("/").await.status, StatusCode::OK);
 }
@@ -215,7 +288,9 @@ spec: {clusterIP: NET.17, selector: {app: app}, ports: [{name: http, port: 80, t
         ("a pod", mesh.network.socket(21, 8080)),
     ] {
         match mesh.tunnels.open("sleep", mesh.network.ip(11), address).await {
-            Err(ConnectError::Status(status)) => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{what}"),
+            Err(ConnectError::Status(status)) => {
+                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{what}")
+            }
             Err(error) => panic!("{what}: {error}"),
             Ok(_) => panic!("{what} was let through"),
         }
@@ -225,11 +300,17 @@ spec: {clusterIP: NET.17, selector: {app: app}, ports: [{name: http, port: 80, t
     tokio::spawn(connection);
     let get = Request::get("http://app/").body(()).unwrap();
     let answer = requests.send_request(get, true).unwrap().0.await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NOT_FOUND, "only CONNECT is for tunnels");
+    assert_eq!(
+        answer.status(),
+        StatusCode::NOT_FOUND,
+        "only CONNECT is for tunnels"
+    );
     for authority in ["app", "app:99999", "1.2.3.4:0"] {
         let mut connect = Request::new(());
         *connect.method_mut() = Method::CONNECT;
-        let Ok(uri) = http::Uri::builder().authority(authority).build() else { continue };
+        let Ok(uri) = http::Uri::builder().authority(authority).build() else {
+            continue;
+        };
         *connect.uri_mut() = uri;
         let answer = requests.send_request(connect, true).unwrap().0.await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{authority}");
@@ -260,18 +341,33 @@ async fn only_certificates_of_the_mesh_come_in() {
             .with_custom_certificate_verifier(Arc::new(AnyServer))
             .with_no_client_auth()
     };
-    assert!(!is_served(anonymous(&[&rustls::version::TLS13]), address).await, "no certificate");
-    assert!(!is_served(anonymous(&[&rustls::version::TLS12]), address).await, "TLS 1.2");
+    assert!(
+        !is_served(anonymous(&[&rustls::version::TLS13]), address).await,
+        "no certificate"
+    );
+    assert!(
+        !is_served(anonymous(&[&rustls::version::TLS12]), address).await,
+        "TLS 1.2"
+    );
 
     let strangers = tempfile::tempdir().unwrap();
     let stranger = credential(&strangers.path().join("ca"), "cluster.local", "cluster.local").await;
-    assert!(!is_served((*stranger.client_config()).clone(), address).await, "another CA");
+    assert!(
+        !is_served((*stranger.client_config()).clone(), address).await,
+        "another CA"
+    );
 
     let foreign = credential(&mesh.ca(), "other.example", "other.example").await;
-    assert!(!is_served((*foreign.client_config()).clone(), address).await, "another trust domain");
+    assert!(
+        !is_served((*foreign.client_config()).clone(), address).await,
+        "another trust domain"
+    );
 
     let native = credential(&mesh.ca(), "cluster.local", "cluster.local").await;
-    assert!(is_served((*native.client_config()).clone(), address).await, "the same without the flaw");
+    assert!(
+        is_served((*native.client_config()).clone(), address).await,
+        "the same without the flaw"
+    );
 }
 
 const RAW: &str = r#"
@@ -307,9 +403,15 @@ async fn read_head(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
 
 async fn credential(ca: &Path, ca_domain: &str, domain: &str) -> Arc<Credential> {
     let ca = LocalCa::open_or_create(ca, ca_domain).unwrap();
-    let options = Options { trust_domain: domain.to_owned(), ..Options::default() };
+    let options = Options {
+        trust_domain: domain.to_owned(),
+        ..Options::default()
+    };
     let identities = Identities::new(Arc::new(ca), options);
-    identities.credential(&SpiffeId::new(domain, "default", "sleep")).await.unwrap()
+    identities
+        .credential(&SpiffeId::new(domain, "default", "sleep"))
+        .await
+        .unwrap()
 }
 
 /// The HTTP/2 connection under the tunnels.
@@ -322,7 +424,9 @@ async fn h2(
     let credential = credential(&mesh.ca(), "cluster.local", "cluster.local").await;
     let tcp = TcpStream::connect(mesh.network.socket(30, 15008)).await.unwrap();
     let expected = [SpiffeId::new("cluster.local", "default", "waypoint")];
-    let (tls, _) = tls::connect(tcp, &credential, &expected, Duration::from_secs(10)).await.unwrap();
+    let (tls, _) = tls::connect(tcp, &credential, &expected, Duration::from_secs(10))
+        .await
+        .unwrap();
     h2::client::handshake(tls).await.unwrap()
 }
 
@@ -330,10 +434,17 @@ async fn h2(
 async fn is_served(config: rustls::ClientConfig, address: SocketAddr) -> bool {
     let tcp = TcpStream::connect(address).await.unwrap();
     let name = rustls::pki_types::ServerName::IpAddress(address.ip().into());
-    let Ok(mut tls) = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await else {
+    let Ok(mut tls) = tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await
+    else {
         return false;
     };
-    if tls.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.is_err() {
+    if tls
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .is_err()
+    {
         return false;
     }
     // In TLS 1.3 the refusal comes after the client's side of the handshake.
@@ -374,6 +485,8 @@ impl ServerCertVerifier for AnyServer {
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+        rustls::crypto::aws_lc_rs::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

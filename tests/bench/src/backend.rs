@@ -25,7 +25,7 @@ pub const COMMAND: &str = "backend";
 /// What every request is answered.
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     content-type: application/json\r\n\
-    content-length: 44\r\n\
+    content-length: 45\r\n\
     \r\n\
     {\"item\":7,\"name\":\"lantern\",\"price\":\"12.50\" }\n";
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
@@ -68,9 +68,14 @@ pub async fn serve(arguments: Arguments) -> Result<Infallible> {
     let plain = listen(arguments.listen).await?;
     if let Some(ca) = &arguments.ca {
         let certificates = Certificates::open(ca)?;
-        let credential = certificates.identities().credential(&mesh::identity("app")).await?;
+        let credential = certificates
+            .identities()
+            .credential(&mesh::identity("app"))
+            .await?;
         let listener = listen(SocketAddr::new(arguments.listen.ip(), HBONE_PORT)).await?;
-        tokio::spawn(accept(listener, move |stream, peer| tunnels(stream, peer, Arc::clone(&credential))));
+        tokio::spawn(accept(listener, move |stream, peer| {
+            tunnels(stream, peer, Arc::clone(&credential))
+        }));
     }
     writeln!(std::io::stdout(), "{READY}")?;
     accept(plain, |stream, _| answer(stream)).await
@@ -118,7 +123,14 @@ async fn tunnels(stream: TcpStream, peer_address: SocketAddr, credential: Arc<Cr
         local_address,
         peer,
     };
-    server::serve(stream, info, &Settings::default(), DrainWatch::never(), Arc::new(Answering)).await?;
+    server::serve(
+        stream,
+        info,
+        &Settings::default(),
+        DrainWatch::never(),
+        Arc::new(Answering),
+    )
+    .await?;
     Ok(())
 }
 

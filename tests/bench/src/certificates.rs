@@ -70,7 +70,9 @@ impl Certificates {
         let issued = self.ca.issue(identity, VALIDITY).await?;
         let certificates = |chain: &[_]| -> Vec<Pem> {
             let blocks = chain.iter();
-            blocks.map(|block: &_| Pem::new("CERTIFICATE", AsRef::<[u8]>::as_ref(block))).collect()
+            blocks
+                .map(|block: &_| Pem::new("CERTIFICATE", AsRef::<[u8]>::as_ref(block)))
+                .collect()
         };
         let write = |name: &str, blocks: &[Pem]| -> Result<PathBuf> {
             let path = directory.join(name);

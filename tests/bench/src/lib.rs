@@ -1,3 +1,7 @@
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the builders of JSON take their parts by value"
+)]
 #![forbid(unsafe_code)]
 //! What a request costs in the waypoint, side by side with Envoy.
 //!

@@ -52,7 +52,11 @@ impl Client {
         count: usize,
         request: &'static str,
     ) -> Result<Client> {
-        let pool = Pool::new(certificates.identities(), Settings::default(), PoolOptions::default());
+        let pool = Pool::new(
+            certificates.identities(),
+            Settings::default(),
+            PoolOptions::default(),
+        );
         let destination = Destination {
             source: mesh::identity("sleep"),
             expected: Arc::from([mesh::waypoint()]),
@@ -64,7 +68,10 @@ impl Client {
             let request = ConnectRequest::new(Authority::Ip(mesh.service()));
             tunnels.push(pool.connect(&destination, request).await?);
         }
-        ensure!(pool.connections() == 1, "{count} tunnels do not fit on one connection");
+        ensure!(
+            pool.connections() == 1,
+            "{count} tunnels do not fit on one connection"
+        );
         Ok(Client {
             tunnels,
             request: Bytes::from_static(request.as_bytes()),
@@ -107,7 +114,9 @@ impl Client {
     pub async fn probe(&mut self, request: &str) -> Result<u16> {
         let tunnel = self.tunnels.first_mut().context("no tunnel is open")?;
         let request = Bytes::copy_from_slice(request.as_bytes());
-        timeout(PATIENCE, exchange(tunnel, request)).await.context("no answer to a probe")?
+        timeout(PATIENCE, exchange(tunnel, request))
+            .await
+            .context("no answer to a probe")?
     }
 }
 
@@ -115,7 +124,10 @@ impl Client {
 async fn stream(mut tunnel: Tunnel, request: Bytes, left: Arc<AtomicUsize>) -> Result<(Tunnel, Vec<u32>)> {
     let mut latencies = Vec::new();
     let take = |left: usize| left.checked_sub(1);
-    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+    while left
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+        .is_ok()
+    {
         let began = Instant::now();
         let status = exchange(&mut tunnel, request.clone()).await?;
         ensure!(status == 200, "a request was answered {status}");
@@ -148,8 +160,12 @@ fn is_complete(response: &[u8]) -> Result<bool> {
         return Ok(false);
     };
     let (head, rest) = response.split_at(end);
-    let length = content_length(head)
-        .with_context(|| format!("a response without content-length: {}", String::from_utf8_lossy(head)))?;
+    let length = content_length(head).with_context(|| {
+        format!(
+            "a response without content-length: {}",
+            String::from_utf8_lossy(head)
+        )
+    })?;
     match rest.len().cmp(&(length + 4)) {
         std::cmp::Ordering::Less => Ok(false),
         std::cmp::Ordering::Equal => Ok(true),

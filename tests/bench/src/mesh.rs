@@ -25,7 +25,9 @@ impl Mesh {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "a new one differs from every other")]
     pub fn new() -> Mesh {
-        Mesh { network: Network::new() }
+        Mesh {
+            network: Network::new(),
+        }
     }
 
     /// The address of the service.
@@ -50,6 +52,12 @@ impl Mesh {
     #[must_use]
     pub fn ours(&self) -> SocketAddr {
         self.network.socket(30, HBONE_PORT)
+    }
+
+    /// Another build of ours.
+    #[must_use]
+    pub fn baseline(&self) -> SocketAddr {
+        self.network.socket(32, HBONE_PORT)
     }
 
     /// Envoy.

@@ -1,13 +1,14 @@
-//! Our waypoint, in release, on a generated directory of YAML.
+//! Our waypoint on a generated directory of YAML.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use cairn_tests::{Process, binary};
+use cairn_tests::Process;
 use serde_json::{Value, json};
 
 use crate::certificates::Certificates;
-use crate::mesh::{HBONE_PORT, Mesh, SERVICE_PORT, TRUST_DOMAIN};
+use crate::mesh::{Mesh, SERVICE_PORT, TRUST_DOMAIN};
 use crate::policies;
 use crate::scenario::Scenario;
 use crate::waypoint::Waypoint;
@@ -15,8 +16,16 @@ use crate::waypoint::Waypoint;
 /// Routes of one VirtualService. Objects in a cluster are limited to about a megabyte; many routes are many objects.
 const ROUTES_EACH: usize = 500;
 
-/// Starts it with one worker thread. Builds it first, in the profile of this binary. `directory` is for its
-/// configuration and its access log.
+/// One build of it.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// What the report calls it.
+    pub name: &'static str,
+    /// The binary.
+    pub program: PathBuf,
+}
+
+/// Starts a build with one worker thread. `directory` is for its configuration and its access log.
 ///
 /// # Errors
 ///
@@ -24,13 +33,20 @@ const ROUTES_EACH: usize = 500;
 ///
 /// # Panics
 ///
-/// It does not build or does not start.
-pub fn start(mesh: &Mesh, certificates: &Certificates, scenario: Scenario, directory: &Path) -> Result<Waypoint> {
+/// It does not start.
+pub fn start(
+    build: &Build,
+    address: SocketAddr,
+    mesh: &Mesh,
+    certificates: &Certificates,
+    scenario: Scenario,
+    directory: &Path,
+) -> Result<Waypoint> {
     let config = directory.join("config");
     std::fs::create_dir(&config)?;
     let access_log = directory.join("access.log");
     for (name, objects) in [
-        ("mesh.yaml", objects(mesh, scenario, &access_log)),
+        ("mesh.yaml", objects(mesh, address, scenario, &access_log)),
         ("routes.yaml", virtual_services(scenario)),
         ("policies.yaml", policies_of(scenario)),
     ] {
@@ -38,9 +54,13 @@ pub fn start(mesh: &Mesh, certificates: &Certificates, scenario: Scenario, direc
         let documents: Vec<String> = objects.iter().map(|object| format!("{object:#}\n")).collect();
         std::fs::write(config.join(name), documents.join("---\n"))?;
     }
-    let text = |path: &'_ Path| path.to_str().map(str::to_owned).context("a path that is not text");
+    let text = |path: &'_ Path| {
+        path.to_str()
+            .map(str::to_owned)
+            .context("a path that is not text")
+    };
     let process = Process::start(
-        &binary("waypoint"),
+        &build.program,
         &[
             "--config",
             &text(&config)?,
@@ -54,13 +74,13 @@ pub fn start(mesh: &Mesh, certificates: &Certificates, scenario: Scenario, direc
     );
     process.wait_for_text("waypoint listening");
     Ok(Waypoint {
-        name: "cairn",
-        address: mesh.ours(),
+        name: build.name,
+        address,
         process,
     })
 }
 
-fn objects(mesh: &Mesh, scenario: Scenario, access_log: &Path) -> Vec<Value> {
+fn objects(mesh: &Mesh, address: SocketAddr, scenario: Scenario, access_log: &Path) -> Vec<Value> {
     let log = if scenario.has_access_log() {
         format!("\naccessLogFile: {}", access_log.display())
     } else {
@@ -74,7 +94,9 @@ fn objects(mesh: &Mesh, scenario: Scenario, access_log: &Path) -> Vec<Value> {
         "status": {"podIP": mesh.backend().ip()},
     });
     if !scenario.is_hbone() {
-        let labels = application.pointer_mut("/metadata/labels").and_then(Value::as_object_mut);
+        let labels = application
+            .pointer_mut("/metadata/labels")
+            .and_then(Value::as_object_mut);
         labels.map(|labels| labels.insert("istio.io/dataplane-mode".to_owned(), "none".into()));
     }
     vec![
@@ -90,8 +112,8 @@ fn objects(mesh: &Mesh, scenario: Scenario, access_log: &Path) -> Vec<Value> {
             "metadata": {"name": "waypoint"},
             "spec": {
                 "gatewayClassName": "istio-waypoint",
-                "addresses": [{"type": "IPAddress", "value": mesh.ours().ip()}],
-                "listeners": [{"name": "mesh", "port": HBONE_PORT, "protocol": "HBONE"}],
+                "addresses": [{"type": "IPAddress", "value": address.ip()}],
+                "listeners": [{"name": "mesh", "port": address.port(), "protocol": "HBONE"}],
             },
         }),
         json!({
@@ -116,7 +138,11 @@ fn objects(mesh: &Mesh, scenario: Scenario, access_log: &Path) -> Vec<Value> {
 }
 
 fn virtual_services(scenario: Scenario) -> Vec<Value> {
-    let routes: Vec<Value> = scenario.routes().iter().map(crate::routes::Route::istio).collect();
+    let routes: Vec<Value> = scenario
+        .routes()
+        .iter()
+        .map(crate::routes::Route::istio)
+        .collect();
     let objects = routes.chunks(ROUTES_EACH).enumerate().map(|(number, routes)| {
         json!({
             "apiVersion": "networking.istio.io/v1",

@@ -74,7 +74,10 @@ pub fn tenants(count: usize) -> Vec<Route> {
         let (path, header) = match number % 4 {
             0 => (Path::Exact(format!("/tenant-{number}/items")), None),
             1 | 2 => (Path::Prefix(format!("/tenant-{number}/")), None),
-            _ => (Path::Prefix("/shop/".to_owned()), Some(("x-tenant", number.to_string()))),
+            _ => (
+                Path::Prefix("/shop/".to_owned()),
+                Some(("x-tenant", number.to_string())),
+            ),
         };
         Route {
             name: format!("tenant-{number}"),
@@ -101,10 +104,14 @@ impl Route {
             "route": [{"destination": {"host": HOST, "port": {"number": SERVICE_PORT}}}],
         });
         if self.fault {
-            set(&mut route, "fault", json!({
-                "delay": {"fixedDelay": "5s", "percentage": {"value": 0}},
-                "abort": {"httpStatus": 500, "percentage": {"value": 0}},
-            }));
+            set(
+                &mut route,
+                "fault",
+                json!({
+                    "delay": {"fixedDelay": "5s", "percentage": {"value": 0}},
+                    "abort": {"httpStatus": 500, "percentage": {"value": 0}},
+                }),
+            );
         }
         route
     }
@@ -139,11 +146,15 @@ impl Route {
             "decorator": {"operation": format!("{HOST}:{SERVICE_PORT}/*")},
         });
         if self.fault {
-            set(&mut route, "typed_per_filter_config", json!({"envoy.filters.http.fault": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
-                "delay": {"fixed_delay": "5s", "percentage": {"numerator": 0, "denominator": "MILLION"}},
-                "abort": {"http_status": 500, "percentage": {"numerator": 0, "denominator": "MILLION"}},
-            }}));
+            set(
+                &mut route,
+                "typed_per_filter_config",
+                json!({"envoy.filters.http.fault": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+                    "delay": {"fixed_delay": "5s", "percentage": {"numerator": 0, "denominator": "MILLION"}},
+                    "abort": {"http_status": 500, "percentage": {"numerator": 0, "denominator": "MILLION"}},
+                }}),
+            );
         }
         route
     }

@@ -71,6 +71,27 @@ impl Scenario {
             "\r\n"
         )
     }
+
+    /// Requests that tell whether a waypoint does what it is told, and the statuses that they must get.
+    #[must_use]
+    pub fn probes(self) -> &'static [(&'static str, u16)] {
+        match self {
+            Scenario::Base | Scenario::Reencapsulation => &[("GET / HTTP/1.1\r\nhost: app\r\n\r\n", 200)],
+            Scenario::Policy => &[
+                // No rule allows it.
+                ("GET /healthz HTTP/1.1\r\nhost: app\r\n\r\n", 403),
+                // A rule denies it.
+                ("GET /shop/items HTTP/1.1\r\nhost: app\r\nx-debug: 1\r\n\r\n", 403),
+                // What it is rewritten to, no rule allows.
+                ("GET /shop/../static HTTP/1.1\r\nhost: app\r\n\r\n", 403),
+                ("GET /static/logo HTTP/1.1\r\nhost: app\r\n\r\n", 200),
+            ],
+            Scenario::Routes(_) => &[
+                ("GET /tenant-0 HTTP/1.1\r\nhost: app\r\n\r\n", 404),
+                ("GET /shop/ HTTP/1.1\r\nhost: app\r\nx-tenant: 3\r\n\r\n", 200),
+            ],
+        }
+    }
 }
 
 impl fmt::Display for Scenario {
@@ -95,7 +116,9 @@ impl FromStr for Scenario {
         }
         match ALL.into_iter().find(|one| one.to_string() == text) {
             Some(found) => Ok(found),
-            None => bail!("no scenario is called {text}; there are base, policy, re-encapsulation and routes-NUMBER"),
+            None => bail!(
+                "no scenario is called {text}; there are base, policy, re-encapsulation and routes-NUMBER"
+            ),
         }
     }
 }
@@ -107,7 +130,10 @@ mod tests {
     #[test]
     fn names_lead_back() {
         for scenario in ALL {
-            assert_eq!(scenario.to_string().parse::<Scenario>().expect("a name"), scenario);
+            assert_eq!(
+                scenario.to_string().parse::<Scenario>().expect("a name"),
+                scenario
+            );
         }
         assert!("routes-0".parse::<Scenario>().is_err());
         assert!("all".parse::<Scenario>().is_err());

@@ -19,7 +19,9 @@ pub fn cpu_time(process: u32) -> Result<Duration> {
     for task in fs::read_dir(&directory).with_context(|| format!("{directory} cannot be read"))? {
         let path = task?.path().join("schedstat");
         // A thread may end between the two reads.
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
         let on_cpu = text.split_ascii_whitespace().next();
         nanoseconds += on_cpu
             .and_then(|number| number.parse::<u64>().ok())
