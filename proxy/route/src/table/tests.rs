@@ -206,6 +206,24 @@ fn each_value_of_a_repeated_header_is_looked_up() {
 }
 
 #[test]
+fn only_the_first_value_of_a_repeated_parameter_is_looked_up() {
+    let query = vec![QueryMatch {
+        name: "p".into(),
+        value: Some(exact("b")),
+    }];
+    let table = padded(vec![Some(Matcher {
+        query,
+        ..Matcher::default()
+    })]);
+    let with = |query: &str| Request {
+        query: Some(query.to_owned()),
+        ..Request::get("/")
+    };
+    assert_eq!(found(&table, &with("q=a&p=b&p=a")).as_deref(), Some("0"));
+    assert_eq!(found(&table, &with("p=a&p=b")), None);
+}
+
+#[test]
 fn long_paths_are_lowered_too() {
     let long = format!("/{}", "a".repeat(1000));
     let mut matcher = path(exact(&long)).unwrap();
@@ -308,7 +326,11 @@ fn requests() -> impl Strategy<Value = Request> {
         }
         headers
     });
-    let query = option::of("([pq]=[ab/]{0,2}|[pq]|&){0,4}|([pq]=[ab]&){0,3}");
+    let parameter = prop_oneof![
+        (select(vec!["p", "q"]), words()).prop_map(|(name, value)| format!("{name}={value}")),
+        select(vec!["p", "q", ""]).prop_map(str::to_owned),
+    ];
+    let query = option::of(vec(parameter, 0..5).prop_map(|parameters| parameters.join("&")));
     let source = option::of(("[nm]", labels(2)));
     (
         words(),
