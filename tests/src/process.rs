@@ -15,6 +15,7 @@ pub struct Process {
     child: Child,
     name: String,
     output: Arc<Mutex<String>>,
+    errors: Arc<Mutex<String>>,
 }
 
 /// How a finished command ended.
@@ -24,6 +25,8 @@ pub struct Output {
     pub code: Option<i32>,
     /// Standard output and standard error, mixed.
     pub text: String,
+    /// Standard error alone.
+    pub errors: String,
 }
 
 impl Process {
@@ -42,10 +45,15 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let output = Arc::new(Mutex::new(String::new()));
-        collect(child.stdout.take().expect("stdout is piped"), &output);
-        collect(child.stderr.take().expect("stderr is piped"), &output);
-        Process { child, name, output }
+        let (output, errors) = (Arc::default(), Arc::default());
+        collect(child.stdout.take().expect("stdout is piped"), &[&output]);
+        collect(child.stderr.take().expect("stderr is piped"), &[&output, &errors]);
+        Process {
+            child,
+            name,
+            output,
+            errors,
+        }
     }
 
     /// What it has printed so far.
@@ -94,6 +102,7 @@ impl Process {
         Output {
             code: status.code(),
             text: self.text(),
+            errors: self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -158,16 +167,17 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }
 
-fn collect(pipe: impl Read + Send + 'static, output: &Arc<Mutex<String>>) {
-    let output = Arc::clone(output);
+fn collect(pipe: impl Read + Send + 'static, texts: &[&Arc<Mutex<String>>]) {
+    let texts: Vec<_> = texts.iter().copied().map(Arc::clone).collect();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         while matches!(reader.read_until(b'\n', &mut line), Ok(read) if read > 0) {
-            output
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push_str(&String::from_utf8_lossy(&line));
+            for text in &texts {
+                text.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&String::from_utf8_lossy(&line));
+            }
             line.clear();
         }
     });
