@@ -448,7 +448,7 @@ async fn is_served(config: rustls::ClientConfig, address: SocketAddr) -> bool {
         return false;
     }
     // In TLS 1.3 the refusal comes after the client's side of the handshake.
-    matches!(tls.read_u8().await, Ok(_))
+    tls.read_u8().await.is_ok()
 }
 
 #[derive(Debug)]
