@@ -151,13 +151,13 @@ impl Snapshot {
         }
     }
 
-    /// The last leg to an endpoint that has been chosen for port `port` of `service`, by a node's proxy or by a
-    /// waypoint: the endpoint's own waypoint when that is of the 2022 form and the service is bound to none, else its
-    /// node's proxy or, when it is not captured, itself.
+    /// The last leg from `waypoint` to an endpoint that it has chosen for port `port` of `service`: the endpoint's own
+    /// waypoint when that is another one of the 2022 form and the service is bound to none, else its node's proxy or,
+    /// when it is not captured, itself.
     #[must_use]
     pub fn to_endpoint(
         &self,
-        source: &Workload,
+        waypoint: &Key,
         service: &Arc<Service>,
         port: u16,
         endpoint: &Endpoint,
@@ -168,7 +168,7 @@ impl Snapshot {
             .or(endpoint.workload.addresses.first())
             .copied();
         match like.and_then(|like| target(endpoint, SocketAddr::new(like, port))) {
-            Some(address) => self.last_leg(source, &endpoint.workload, Some(service), address),
+            Some(address) => self.last_leg(Some(waypoint), &endpoint.workload, Some(service), address),
             None => refuse(Refusal::NoHealthyUpstream, Some(service)),
         }
     }
@@ -189,7 +189,7 @@ impl Snapshot {
         }
         match select(Some(source), service, destination, choose) {
             Ok(Choice::Endpoint(workload, address)) => {
-                self.last_leg(source, workload, Some(service), address)
+                self.last_leg(source.gateway.as_ref(), workload, Some(service), address)
             }
             // A range that someone writes over a pod's address does not lead round the pod's proxy and waypoint.
             Ok(Choice::Passthrough) => match self.workload_by_ip(destination.ip()) {
@@ -211,11 +211,11 @@ impl Snapshot {
         }
     }
 
-    /// A Gateway of the 2022 form guards its workloads however they are addressed; one of today's form only when they
-    /// are addressed themselves.
+    /// A Gateway of the 2022 form guards its workloads however they are addressed, except from itself (`from`); one of
+    /// today's form only when they are addressed themselves.
     fn last_leg(
         &self,
-        source: &Workload,
+        from: Option<&Key>,
         workload: &Arc<Workload>,
         service: Option<&Arc<Service>>,
         address: SocketAddr,
@@ -225,7 +225,7 @@ impl Snapshot {
             let legacy = self
                 .waypoint(key)
                 .is_some_and(|waypoint| waypoint.legacy.is_some());
-            unbound && legacy && !source.is_instance_of(key)
+            unbound && legacy && from != Some(key)
         });
         match guard {
             Some(key) => self.through(key, address, service, Some(workload)),

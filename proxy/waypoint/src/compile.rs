@@ -4,7 +4,7 @@
 
 mod clusters;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cairn_api::istio::{AccessLogEncoding, AuthorizationPolicy, VirtualService};
@@ -53,6 +53,8 @@ struct Inputs {
 struct Found {
     host: String,
     service: Option<Arc<Service>>,
+    /// The waypoints of its endpoints, which may stand between.
+    guards: Vec<Arc<Waypoint>>,
     policy: Option<HostPolicy>,
 }
 
@@ -305,6 +307,17 @@ impl Shared<'_> {
         })
     }
 
+    fn guards(&self, service: Option<&Service>) -> Vec<Arc<Waypoint>> {
+        let endpoints = service.iter().flat_map(|service| &service.endpoints);
+        let keys: BTreeSet<&Key> = endpoints
+            .filter_map(|endpoint| endpoint.workload.waypoint.as_ref())
+            .collect();
+        keys.into_iter()
+            .filter_map(|key| self.mesh.waypoint(key))
+            .cloned()
+            .collect()
+    }
+
     fn find(&self, host: &str) -> Found {
         let service = self.mesh.service_by_host(host).cloned();
         let namespace = service.as_ref().map_or("", |service| service.namespace.as_str());
@@ -314,6 +327,7 @@ impl Shared<'_> {
             .cloned();
         Found {
             host: host.to_owned(),
+            guards: self.guards(service.as_deref()),
             service,
             policy,
         }

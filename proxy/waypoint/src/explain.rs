@@ -229,16 +229,16 @@ impl Explanation {
         }
         for endpoint in &cluster.endpoints {
             let upstream = &endpoint.data;
+            let guard = upstream.guard.as_deref();
+            let through = guard.map_or_else(String::new, |guard| {
+                format!(", through waypoint {}, whose policies have a say", guard.key)
+            });
             self.say(
                 "endpoint",
-                format!("{} at {}", upstream.workload.uid, upstream.address),
+                format!("{} at {}{through}", upstream.workload.uid, upstream.address),
             );
-            if self.delivery(
-                &plans.mesh,
-                &waypoint.identity,
-                &upstream.workload,
-                upstream.address,
-            ) {
+            let peer = &guard.unwrap_or(waypoint).identity;
+            if self.delivery(&plans.mesh, peer, &upstream.workload, upstream.address) {
                 self.passes = true;
             }
         }

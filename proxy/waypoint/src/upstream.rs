@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use cairn_hbone::{Authority, ConnectError, ConnectRequest, Destination, Pool as Tunnels, Tunnel};
 use cairn_http::pool;
 use cairn_identity::SpiffeId;
-use cairn_mesh::{HBONE_PORT, Tunnel as Transport, Workload};
+use cairn_mesh::{HBONE_PORT, Outbound, Tunnel as Transport, Waypoint, Workload};
 use cairn_net::{ConnectOptions, connect};
 use cairn_telemetry::traffic::{Interned, WorkloadLabels};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -26,17 +26,24 @@ pub(crate) struct Upstream {
     pub(crate) workload: Arc<Workload>,
     pub(crate) labels: Interned<WorkloadLabels>,
     pub(crate) address: SocketAddr,
+    /// Another waypoint, which has a say in what the workload receives.
+    pub(crate) guard: Option<Arc<Waypoint>>,
     pub(crate) connections: Arc<Connections>,
 }
 
 impl Upstream {
     /// A port of a workload that was addressed itself, at the address that was used.
     pub(crate) fn direct(dialer: &Arc<Dialer>, workload: &Arc<Workload>, address: SocketAddr) -> Upstream {
-        let dial = Dial::new(dialer, workload, address);
+        let dial = Dial {
+            dialer: Arc::clone(dialer),
+            address,
+            way: Way::straight(workload, address),
+        };
         Upstream {
             labels: labels::workload(workload),
             workload: Arc::clone(workload),
             address,
+            guard: None,
             connections: Arc::new(Connections::new(dial)),
         }
     }
@@ -78,7 +85,29 @@ struct Key {
     uid: Arc<str>,
     identity: SpiffeId,
     address: SocketAddr,
-    transport: Transport,
+    way: Way,
+}
+
+/// How the address of an endpoint is reached.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Way {
+    /// In the clear.
+    Plain,
+    /// Through a tunnel to `proxy`, which has to prove that it is `expected`.
+    Tunnel { proxy: SocketAddr, expected: SpiffeId },
+}
+
+impl Way {
+    /// Through the proxy of the workload's node, if it is captured.
+    fn straight(workload: &Workload, address: SocketAddr) -> Way {
+        match workload.protocol {
+            Transport::None => Way::Plain,
+            Transport::Hbone => Way::Tunnel {
+                proxy: SocketAddr::new(address.ip(), HBONE_PORT),
+                expected: workload.identity.clone(),
+            },
+        }
+    }
 }
 
 impl Upstreams {
@@ -89,17 +118,35 @@ impl Upstreams {
         }
     }
 
-    /// The upstream of a workload's port; `None` when the workload has no address.
-    pub(crate) fn get(&mut self, workload: &Arc<Workload>, port: u16) -> Option<Upstream> {
-        let address = SocketAddr::new(*workload.addresses.first()?, port);
+    /// The upstream of a workload's port where `leg` leads; `None` when it leads nowhere.
+    pub(crate) fn get(&mut self, workload: &Arc<Workload>, leg: Outbound) -> Option<Upstream> {
+        let (address, guard) = match leg {
+            Outbound::Hbone { authority, .. } => (authority, None),
+            Outbound::Plain { address, .. } => (address, None),
+            Outbound::Waypoint {
+                waypoint, authority, ..
+            } => (authority, Some(waypoint)),
+            Outbound::Passthrough { .. } | Outbound::Refuse { .. } => return None,
+        };
+        let way = match &guard {
+            None => Way::straight(workload, address),
+            Some(guard) => Way::Tunnel {
+                proxy: guard.socket()?,
+                expected: guard.identity.clone(),
+            },
+        };
         let key = Key {
             uid: Arc::clone(&workload.uid),
             identity: workload.identity.clone(),
             address,
-            transport: workload.protocol,
+            way: way.clone(),
         };
         let connections = self.known.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let connections = Arc::new(Connections::new(Dial::new(&self.dialer, workload, address)));
+            let connections = Arc::new(Connections::new(Dial {
+                dialer: Arc::clone(&self.dialer),
+                address,
+                way,
+            }));
             self.known.insert(key, Arc::downgrade(&connections));
             connections
         });
@@ -108,6 +155,7 @@ impl Upstreams {
             workload: Arc::clone(workload),
             labels,
             address,
+            guard,
             connections,
         })
     }
@@ -143,15 +191,20 @@ impl Dialer {
         }
     }
 
-    async fn tunnel(&self, address: SocketAddr, expected: &Arc<[SpiffeId]>) -> Result<Tunnel, DialError> {
+    async fn tunnel(
+        &self,
+        proxy: SocketAddr,
+        expected: &SpiffeId,
+        address: SocketAddr,
+    ) -> Result<Tunnel, DialError> {
         let (Some(tunnels), Some(identity)) = (&self.tunnels, &self.identity) else {
             return Err(DialError::Offline);
         };
         let destination = Destination {
             source: identity.clone(),
-            expected: Arc::clone(expected),
-            address: SocketAddr::new(address.ip(), HBONE_PORT),
-            bind: self.source.filter(|source| source.is_ipv4() == address.is_ipv4()),
+            expected: Arc::from([expected.clone()]),
+            address: proxy,
+            bind: self.source.filter(|source| source.is_ipv4() == proxy.is_ipv4()),
         };
         let request = ConnectRequest::new(Authority::Ip(address));
         Ok(tunnels.connect(&destination, request).await?)
@@ -178,19 +231,7 @@ impl Dialer {
 pub(crate) struct Dial {
     dialer: Arc<Dialer>,
     address: SocketAddr,
-    transport: Transport,
-    expected: Arc<[SpiffeId]>,
-}
-
-impl Dial {
-    fn new(dialer: &Arc<Dialer>, workload: &Workload, address: SocketAddr) -> Dial {
-        Dial {
-            dialer: Arc::clone(dialer),
-            address,
-            transport: workload.protocol,
-            expected: Arc::from([workload.identity.clone()]),
-        }
-    }
+    way: Way,
 }
 
 impl pool::Connect for Dial {
@@ -198,11 +239,11 @@ impl pool::Connect for Dial {
     type Error = DialError;
 
     async fn connect(&self) -> Result<Stream, DialError> {
-        match self.transport {
-            Transport::None => self.dialer.plain(self.address).await.map(Stream::Plain),
-            Transport::Hbone => self
+        match &self.way {
+            Way::Plain => self.dialer.plain(self.address).await.map(Stream::Plain),
+            Way::Tunnel { proxy, expected } => self
                 .dialer
-                .tunnel(self.address, &self.expected)
+                .tunnel(*proxy, expected, self.address)
                 .await
                 .map(Stream::Tunnel),
         }

@@ -7,6 +7,7 @@
 )]
 
 mod binding;
+mod chain;
 mod changes;
 mod ending;
 mod flow;

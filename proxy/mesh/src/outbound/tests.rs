@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use cairn_api::meta::Key;
+
 use super::{Candidates, Outbound, Refusal};
 use crate::testing::{describe, mesh};
 
@@ -395,7 +397,7 @@ fn the_last_leg_has_its_own_refusals() {
         .unwrap();
     let decision = mesh
         .snapshot
-        .to_endpoint(mesh.pod("default/sleep"), service, 81, &service.endpoints[0]);
+        .to_endpoint(&Key::new("default", "wp"), service, 81, &service.endpoints[0]);
     assert!(matches!(
         decision,
         Outbound::Refuse {

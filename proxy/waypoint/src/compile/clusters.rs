@@ -55,8 +55,12 @@ impl Clusters<'_, '_> {
             .usable_endpoints(port.number)
             .filter(|endpoint| chosen.is_none_or(|subset| subset.selects(&endpoint.workload.labels)))
             .filter_map(|endpoint| {
-                let target = endpoint.ports.get(&port.number)?;
-                let upstream = self.upstreams.get(&endpoint.workload, *target)?;
+                let waypoint = &self.shared.waypoint.key;
+                let leg = self
+                    .shared
+                    .mesh
+                    .to_endpoint(waypoint, &service, port.number, endpoint);
+                let upstream = self.upstreams.get(&endpoint.workload, leg)?;
                 Some(Arc::new(Endpoint::with_weight(
                     upstream,
                     endpoint.workload.capacity,

@@ -353,12 +353,24 @@ status: {podIP: 127.0.20.3}
     assert_eq!(mesh.service_waypoint(HELLOWORLD), "none");
     // Yet the waypoint guards its own workload however it is addressed.
     let service = mesh.snapshot.service_by_host(HELLOWORLD).unwrap();
-    let sleep = mesh.pod("default/sleep");
-    let legs = service
-        .endpoints
-        .iter()
-        .map(|endpoint| crate::testing::describe(&mesh.snapshot.to_endpoint(sleep, service, 5000, endpoint)));
-    let legs: Vec<String> = legs.collect();
+    let legs = |from: &str| -> Vec<String> {
+        let from = Key::new("default", from);
+        let leg = |endpoint| mesh.snapshot.to_endpoint(&from, service, 5000, endpoint);
+        let legs = service
+            .endpoints
+            .iter()
+            .map(|endpoint| crate::testing::describe(&leg(endpoint)));
+        legs.collect()
+    };
+    assert_eq!(
+        legs("wp"),
+        [
+            "hbone 127.0.20.2:15008 for 127.0.20.2:5000",
+            "hbone 127.0.20.3:15008 for 127.0.20.3:5000"
+        ],
+        "it does not go through itself"
+    );
+    let legs = legs("other");
     assert!(
         legs[0].starts_with("waypoint default/wp at ") && legs[0].ends_with(" for 127.0.20.2:5000"),
         "{legs:?}"
