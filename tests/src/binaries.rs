@@ -3,27 +3,27 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use cargo_metadata::{Message, TargetKind};
 
+/// The packages of the binaries. They are built together: each alone could need its dependencies with other features.
+const PACKAGES: [&str; 3] = ["cairn-cli", "cairn-waypoint", "cairn-ztunnel"];
+
 /// The path of `cairn`, `waypoint` or `ztunnel`, built from this tree in the profile of the tests.
+///
+/// # Panics
+///
+/// They do not build, or there is none of that name.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    built
-        .entry(name.to_owned())
-        .or_insert_with(|| build(name))
+    static BUILT: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(build);
+    let path = BUILT.get(name);
+    path.unwrap_or_else(|| panic!("cargo builds no binary {name}"))
         .clone()
 }
 
-fn build(name: &str) -> PathBuf {
-    let package = if name == "cairn" {
-        "cairn-cli".to_owned()
-    } else {
-        format!("cairn-{name}")
-    };
+fn build() -> BTreeMap<String, PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -31,11 +31,9 @@ fn build(name: &str) -> PathBuf {
             "build",
             "--locked",
             "--message-format=json-render-diagnostics",
-            "-p",
-            &package,
-            "--bin",
-            name,
+            "--bins",
         ])
+        .args(PACKAGES.iter().flat_map(|package| ["-p", package]))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdout(Stdio::piped());
     if !cfg!(debug_assertions) {
@@ -44,15 +42,15 @@ fn build(name: &str) -> PathBuf {
     let output = command.output().expect("cargo runs");
     assert!(
         output.status.success(),
-        "{name} does not build:\n{}",
+        "the binaries do not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
     Message::parse_stream(output.stdout.as_slice())
-        .find_map(|message| match message.expect("cargo's messages parse") {
+        .filter_map(|message| match message.expect("cargo's messages parse") {
             Message::CompilerArtifact(artifact) if artifact.target.kind.contains(&TargetKind::Bin) => {
-                artifact.executable.map(Into::into)
+                Some((artifact.target.name, artifact.executable?.into()))
             }
             _ => None,
         })
-        .unwrap_or_else(|| panic!("cargo builds no binary {name}"))
+        .collect()
 }
