@@ -1,7 +1,6 @@
 //! Documents to one version of the configuration: who wins among duplicates, and what stays in force of what cannot be read any more.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -115,23 +114,27 @@ impl Assembly {
             let file = file.file_name().unwrap_or_default().to_string_lossy();
             object.name = format!("(unnamed, {file}:{line})");
         }
-        match self.places.entry(object.clone()) {
-            Entry::Occupied(first) => {
-                let first = first.get().locate("");
-                let mut problem = Problem::error(
-                    object,
-                    "",
-                    format!("is already defined at {first}; this one is ignored"),
-                    "rename one of the two, or delete it",
-                );
-                problem.location = Some(place.locate("metadata.name"));
-                self.problems.push(problem);
-                return;
+        if let Some(first) = self.places.get(&object) {
+            let first = first.locate("");
+            let effect = if is_policy(object.kind) {
+                "what this one selects is denied"
+            } else {
+                "this one is ignored"
+            };
+            let mut problem = Problem::error(
+                object.clone(),
+                "",
+                format!("is already defined at {first}; {effect}"),
+                "rename one of the two, or delete it",
+            );
+            problem.location = Some(place.locate("metadata.name"));
+            self.problems.push(problem);
+            if is_policy(object.kind) {
+                self.deny_second(item, &object, place);
             }
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-            }
+            return;
         }
+        self.places.insert(object.clone(), place);
         match &item.content {
             Content::Good(resource) => self.objects.insert(object.key(), resource),
             Content::Lost => self.lost.push(object),
@@ -143,6 +146,31 @@ impl Assembly {
                 self.objects.broken_policies.insert(object, policy);
             }
         }
+    }
+
+    /// Denies what a policy selects that has the name of another. Which of the two is meant nobody can tell, so neither may be left
+    /// out: the first goes on to act, and this one stands beside it under a name that no object can have.
+    fn deny_second(&mut self, item: &Item, object: &ObjectRef, place: Place) {
+        let names = (2..).map(|number| format!("{} (no. {number})", object.name));
+        let mut refs = names.map(|name| ObjectRef {
+            name,
+            ..object.clone()
+        });
+        let Some(object) = refs.find(|object| !self.places.contains_key(object)) else {
+            return;
+        };
+        let (spec, reason) = match &item.content {
+            Content::Good(resource) => (selection(resource), "has the name of another".to_owned()),
+            Content::Denied(policy) => (policy.spec.clone(), policy.reason.clone()),
+            Content::Lost => (None, "has the name of another".to_owned()),
+        };
+        self.places.insert(object.clone(), place);
+        let policy = BrokenPolicy {
+            object: object.clone(),
+            spec,
+            reason,
+        };
+        self.objects.broken_policies.insert(object, policy);
     }
 
     /// Goes on with what the object was, and says so.

@@ -462,3 +462,35 @@ fn targets_that_do_not_exist_or_cannot_be_are_told() {
         "spec.targetRefs"
     );
 }
+
+#[test]
+fn a_policy_with_the_name_of_another_denies_what_it_targets() {
+    let one = |service: &str| {
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: p, namespace: bookinfo}}\n\
+             spec: {{targetRefs: [{{kind: Service, name: {service}}}], rules: [{{}}]}}\n---\n"
+        )
+    };
+    let text = format!("{}{}", one("reviews"), one("ratings"));
+    let objects = cairn_config::from_str(&text, std::path::Path::new("p.yaml")).objects;
+    let gateway = Key::new("infra", "wp");
+    let selection = |name| {
+        let target = Target {
+            namespace: "bookinfo",
+            service: Some(TargetService {
+                kind: Kind::Service,
+                name,
+            }),
+            gateway: &gateway,
+            gateway_class: "istio-waypoint",
+            legacy: false,
+            workloads: &[],
+        };
+        let policies = objects.authorization_policies.values();
+        let selection = select(policies, objects.broken_policies.values(), &target, ROOT);
+        (selection.policies.len(), selection.broken.len())
+    };
+    assert_eq!(selection("reviews"), (1, 0));
+    assert_eq!(selection("ratings"), (0, 1));
+    assert_eq!(selection("details"), (0, 0));
+}

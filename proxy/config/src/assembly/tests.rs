@@ -86,6 +86,102 @@ fn a_broken_first_one_still_wins() {
 }
 
 #[test]
+fn of_two_policies_with_the_same_name_the_second_denies_what_it_selects() {
+    let second = |app: &str| policy("p", "DENY").replace("{app: p}", &format!("{{app: {app}}}"));
+    let text = format!("{}{}{}", policy("p", "ALLOW"), second("a"), second("b"));
+    let state = first(&text);
+    assert!(state.objects.contains(&policy_ref("p")));
+    assert!(!state.objects.broken_policies.contains_key(&policy_ref("p")));
+    let denied: Vec<(String, String)> = state
+        .objects
+        .broken_policies
+        .iter()
+        .map(|(object, broken)| {
+            assert_eq!(*object, broken.object);
+            let spec = broken.spec.clone().unwrap();
+            assert!(spec.rules.is_empty());
+            (
+                object.name.clone(),
+                spec.selector.unwrap().match_labels["app"].clone(),
+            )
+        })
+        .collect();
+    let expected = [("p (no. 2)", "a"), ("p (no. 3)", "b")];
+    for (name, app) in expected {
+        assert!(denied.contains(&(name.to_owned(), app.to_owned())), "{denied:?}");
+    }
+    assert_eq!(denied.len(), 2);
+    assert_eq!(
+        said(&state, "already defined"),
+        [9, 14].map(|line| format!(
+            "a.yaml:{line}: error: AuthorizationPolicy default/p: is already defined at a.yaml:2; what this one \
+             selects is denied; rename one of the two, or delete it"
+        ))
+    );
+    // It goes when it is renamed.
+    let mended = next(
+        &state,
+        &[(
+            "a.yaml",
+            Some(&format!("{}{}", policy("p", "ALLOW"), policy("q", "DENY"))),
+        )],
+    );
+    assert!(mended.objects.broken_policies.is_empty());
+    assert_eq!(mended.objects.authorization_policies.len(), 2);
+}
+
+#[test]
+fn every_kind_of_policy_is_denied_that_has_the_name_of_another() {
+    let specs = [
+        (
+            "PeerAuthentication",
+            "selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}",
+        ),
+        ("RequestAuthentication", "targetRefs: [{kind: Service, name: a}]"),
+        (
+            "AuthorizationPolicy",
+            "targetRefs: [{kind: Service, name: a}], rules: [{}]",
+        ),
+    ];
+    for (kind, spec) in specs {
+        let one = |spec: &str| {
+            format!(
+                "{{apiVersion: security.istio.io/v1, kind: {kind}, metadata: {{name: p}}, spec: {{{spec}}}}}"
+            )
+        };
+        // On one line, so that all stand at the same place.
+        let items = [one(""), one(spec), one(spec), one("selector: 5")].join(", ");
+        let state = first(&format!("{{apiVersion: v1, kind: List, items: [{items}]}}\n"));
+        assert_eq!(state.objects.len(), 1, "{kind}");
+        let broken: Vec<_> = state.objects.broken_policies.values().collect();
+        assert_eq!(broken.len(), 3, "{kind}");
+        let selecting = broken.iter().filter(|broken| {
+            broken
+                .spec
+                .as_ref()
+                .is_some_and(|spec| spec.selector.is_some() || !spec.target_refs.is_empty())
+        });
+        assert_eq!(selecting.count(), 2, "{kind}");
+        assert_eq!(
+            broken.iter().filter(|broken| broken.spec.is_none()).count(),
+            1,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn policies_without_a_name_at_the_same_place_are_all_denied() {
+    let text =
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {namespace: x}\nspec: {}\n";
+    let state = next(
+        &State::default(),
+        &[("a/p.yaml", Some(text)), ("b/p.yaml", Some(text))],
+    );
+    assert_eq!(state.objects.broken_policies.len(), 2);
+}
+
+#[test]
 fn a_broken_document_keeps_the_last_good_version_of_its_object_alone() {
     let good = first(&format!(
         "{}{}",
