@@ -240,7 +240,7 @@ form! {
         pub fixed_delay: Option<Duration>,
         /// Mean of a random delay; Istio does not act on it.
         pub exponential_delay: Option<Duration>,
-        /// Share of requests. Absent: all.
+        /// Share of requests. Absent: `percent`, and without that none.
         pub percentage: Option<Percent>,
     }
 
@@ -252,7 +252,7 @@ form! {
         pub grpc_status: Option<String>,
         /// HTTP/2 error; Istio does not act on it.
         pub http2_error: Option<String>,
-        /// Share of requests. Absent: all.
+        /// Share of requests. Absent: none.
         pub percentage: Option<Percent>,
     }
 
