@@ -1,6 +1,7 @@
 //! From an AuthorizationPolicy to a compiled policy.
 //!
 //! Where a value is not understood the whole policy denies what it selects: nobody can tell what it would have denied.
+//! What would be asked of somebody else (CUSTOM) is denied, since L4 asks nobody.
 //! What L4 cannot see (requests) makes a rule to allow void, and a rule to deny wider; both are reported.
 
 use std::collections::BTreeSet;
@@ -115,15 +116,14 @@ fn action(policy: &AuthorizationPolicy, object: &ObjectRef, problems: &mut Vec<P
             None
         }
         istio::Action::Custom => {
-            let message =
-                "CUSTOM is not supported without targetRefs: nobody is asked, and nothing is denied";
             problems.push(Problem::error(
                 object.clone(),
                 "spec.action",
-                message,
-                USE_TARGETS,
+                "CUSTOM is not supported without targetRefs: L4 asks nobody, so what the rules match is denied",
+                "write ALLOW or DENY, with what L4 can see",
             ));
-            None
+            // Istio's control plane leaves such a policy out, which lets pass what nobody has been asked about.
+            Some(Action::Deny)
         }
     }
 }

@@ -393,12 +393,58 @@ fn requests_are_beyond_l4() {
 }
 
 #[test]
+fn what_somebody_else_would_be_asked_about_is_denied() {
+    let custom = "selector: {matchLabels: {app: web}}, action: CUSTOM, provider: {name: x}";
+    let said = "error: AuthorizationPolicy shop/p: spec.action: CUSTOM is not supported without targetRefs: L4 asks nobody, so what the rules match is denied";
+    let mesh = policy(&format!("{custom}, rules: [{{}}]"));
+    mesh.expect_problems(&[said]);
+    assert_eq!(verdict(&mesh, "shop/web", SLEEP), DENIED);
+    assert_eq!(verdict(&mesh, "shop/db", SLEEP), "allow");
+    // About the rest nobody would have been asked, and what L4 cannot see does not narrow it.
+    let mesh = policy(&format!(
+        "{custom}, rules: [{{to: [{{operation: {{ports: ['80'], paths: [/admin]}}}}]}}]"
+    ));
+    mesh.expect_problems(&[said, "so more is denied than the rule says"]);
+    assert_eq!(verdict(&mesh, "shop/web", SLEEP), DENIED);
+    assert_eq!(verdict_at(&mesh, "shop/web", SLEEP, "10.0.0.1", 81), "allow");
+    // An ALLOW policy beside it opens nothing.
+    let mesh = policies(&[
+        ("shop", "p", &format!("{custom}, rules: [{{}}]")),
+        ("shop", "q", "rules: [{}]"),
+    ]);
+    assert_eq!(verdict(&mesh, "shop/web", SLEEP), DENIED);
+}
+
+#[test]
+fn of_two_policies_with_one_name_both_are_enforced() {
+    let web = "selector: {matchLabels: {app: web}}, rules: [{}]";
+    let db = "selector: {matchLabels: {app: db}}, rules: [{}]";
+    let mesh = policies(&[("shop", "p", web), ("shop", "p", db)]);
+    assert_eq!(verdict(&mesh, "shop/web", SLEEP), "allow");
+    assert_eq!(
+        verdict(&mesh, "shop/db", SLEEP),
+        "explicitly denied by: shop/p (no. 2)"
+    );
+    // The first denies what it denied.
+    let mesh = policies(&[("shop", "p", &format!("action: DENY, {web}")), ("shop", "p", db)]);
+    assert_eq!(verdict(&mesh, "shop/web", SLEEP), DENIED);
+    let mesh = authentication(&[
+        ("shop", "p", &format!("{WEB}, {STRICT}")),
+        ("shop", "p", PERMISSIVE),
+    ]);
+    assert_eq!(
+        verdict(&mesh, "shop/web", ""),
+        "explicitly denied by: istio-system/istio_converted_static_strict"
+    );
+    assert_eq!(
+        verdict(&mesh, "shop/db", ""),
+        "explicitly denied by: shop/p (no. 2)"
+    );
+}
+
+#[test]
 fn what_l4_does_not_do_is_reported() {
     let cases = [
-        (
-            "action: CUSTOM, provider: {name: x}, rules: [{}]",
-            "error: AuthorizationPolicy shop/p: spec.action: CUSTOM is not supported",
-        ),
         (
             "action: AUDIT, rules: [{}]",
             "unsupported: AuthorizationPolicy shop/p: spec.action: AUDIT is not supported",
