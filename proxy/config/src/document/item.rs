@@ -1,5 +1,7 @@
 //! A tree to the objects in it.
 
+use std::collections::HashSet;
+
 use cairn_api::istio::AuthorizationPolicySpec;
 use cairn_api::meta::{Kind, ObjectRef};
 use serde_json::{Value as Json, json};
@@ -221,7 +223,7 @@ impl Reader<'_> {
                 hint.to_owned(),
             );
         }
-        let unknown: Vec<String> = document
+        let unknown: HashSet<String> = document
             .findings
             .iter()
             .skip(first)

@@ -82,15 +82,45 @@ impl Node {
         }
     }
 
-    /// Number of nodes and depth of this tree.
-    pub(super) fn extent(&self) -> (usize, usize) {
-        let children: Vec<(usize, usize)> = match &self.value {
-            Value::Sequence(items) => items.iter().map(Node::extent).collect(),
-            Value::Mapping(entries) => entries.iter().map(|entry| entry.value.extent()).collect(),
-            _ => Vec::new(),
+    /// How large this tree is.
+    pub(super) fn extent(&self) -> Extent {
+        let mut extent = Extent {
+            nodes: 1,
+            bytes: self.own_bytes(),
+            depth: 0,
         };
-        let nodes: usize = children.iter().map(|(nodes, _)| nodes).sum();
-        let depth = children.iter().map(|(_, depth)| *depth).max().unwrap_or_default();
-        (nodes + 1, depth + 1)
+        let mut add = |child: &Node| {
+            let child = child.extent();
+            extent.nodes += child.nodes;
+            extent.bytes += child.bytes;
+            extent.depth = extent.depth.max(child.depth);
+        };
+        match &self.value {
+            Value::Sequence(items) => items.iter().for_each(add),
+            Value::Mapping(entries) => {
+                entries.iter().for_each(|entry| add(&entry.value));
+                extent.bytes += entries.iter().map(|entry| entry.key.len()).sum::<usize>();
+            }
+            _ => {}
+        }
+        extent.depth += 1;
+        extent
     }
+
+    /// Bytes of text of this node alone.
+    pub(super) fn own_bytes(&self) -> usize {
+        match &self.value {
+            Value::String(text) | Value::Number(_, text) => text.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// The size of a tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) nodes: usize,
+    /// Bytes of text, keys included.
+    pub(super) bytes: usize,
+    pub(super) depth: usize,
 }

@@ -192,6 +192,51 @@ fn bombs_do_not_go_off() {
 }
 
 #[test]
+fn text_that_is_multiplied_by_aliases_is_counted() {
+    let large = "x".repeat(1024 * 1024);
+    let values = format!("a: &a {large}\nb: [{}]\n", vec!["*a"; 500_000].join(","));
+    assert!(parse(&values).unwrap_err().message.contains("64 MiB of text"));
+    let keys = format!(
+        "a: &a {{? {large} : 1}}\nb: [{}]\n",
+        vec!["*a"; 300_000].join(",")
+    );
+    assert!(parse(&keys).unwrap_err().message.contains("64 MiB of text"));
+    let few = format!("a: &a {large}\nb: [{}]\n", vec!["*a"; 50].join(","));
+    assert!(parse(&few).is_ok());
+    // What is said of faults repeats the keys around them.
+    let faults = format!("? {large}\n: {{{}}}\n", vec!["a: 1"; 100_000].join(", "));
+    assert!(parse(&faults).unwrap_err().message.contains("64 MiB of text"));
+}
+
+#[test]
+fn large_mappings_take_no_more_than_their_share_of_time() {
+    const MANY: usize = 100_000;
+    let begun = std::time::Instant::now();
+    let same = parse(&"a: 1\n".repeat(MANY)).unwrap();
+    assert_eq!(same.root.unwrap().to_json(), json!({"a": 1}));
+    assert_eq!(same.faults.len(), MANY - 1);
+    let keys = |name: &str| {
+        (0..MANY)
+            .map(|key| format!("{name}{key}: 1, "))
+            .collect::<String>()
+    };
+    let text = format!(
+        "base: &base {{{}}}\none: {{<<: *base, {}}}\n",
+        keys("a"),
+        keys("b")
+    );
+    let merged = parse(&text).unwrap();
+    let one = merged.root.as_ref().and_then(|root| root.get("one")).unwrap();
+    assert_eq!(one.to_json().as_object().unwrap().len(), 2 * MANY);
+    // Comparing each key with each takes minutes.
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
 fn what_is_no_yaml_says_where_and_what_to_do() {
     let cases = [
         ("a:\n\tb: 1\n", 2, "spaces"),

@@ -1,16 +1,18 @@
 //! Parser events to a tree of located nodes.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet};
 
 use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Tag};
 
-use crate::path::{Step, render};
-use crate::yaml::node::{Entry, Node, Value};
+use crate::path::{Step, push_key, render};
+use crate::yaml::node::{Entry, Extent, Node, Value};
 use crate::yaml::scalar;
 
 /// Nodes of one document, counted after aliases are expanded.
 const MAX_NODES: usize = 1_000_000;
+/// Bytes of text of one document, keys included, counted after aliases are expanded: one node may be as large as the whole file.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Depth of one document, counted after aliases are expanded: trees are walked by recursion.
 const MAX_DEPTH: usize = 100;
 
@@ -71,9 +73,43 @@ enum Contents {
 struct Builder {
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    size: Size,
     root: Option<Node>,
     faults: Vec<Fault>,
+}
+
+/// What has been made of the document so far, aliases expanded.
+#[derive(Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, extent: Extent, line: u32) -> Result<(), Fault> {
+        self.nodes = self.nodes.saturating_add(extent.nodes);
+        self.bytes = self.bytes.saturating_add(extent.bytes);
+        if self.nodes > MAX_NODES {
+            return Err(too_large(line, format!("{MAX_NODES} values")));
+        }
+        if self.bytes > MAX_BYTES {
+            return Err(too_large(
+                line,
+                format!("{} MiB of text", MAX_BYTES / (1024 * 1024)),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Adds text that is kept besides the values: keys, and the paths of faults.
+    fn add_text(&mut self, text: &str, line: u32) -> Result<(), Fault> {
+        let extent = Extent {
+            nodes: 0,
+            bytes: text.len(),
+            depth: 0,
+        };
+        self.add(extent, line)
+    }
 }
 
 impl Builder {
@@ -112,7 +148,7 @@ impl Builder {
         }) = self.open.last_mut()
         {
             *key = Some((text.to_owned(), line));
-            return Ok(());
+            return self.size.add_text(text, line);
         }
         let plain = match tag.and_then(Tag::core_suffix) {
             Some("str") => false,
@@ -154,8 +190,8 @@ impl Builder {
             Contents::Mapping {
                 mut entries, merged, ..
             } => {
-                self.drop_repeated(&mut entries);
-                self.merge(&mut entries, merged);
+                self.drop_repeated(&mut entries)?;
+                self.merge(&mut entries, merged)?;
                 Value::Mapping(entries)
             }
         };
@@ -171,33 +207,39 @@ impl Builder {
                 "write the value out",
             ));
         };
-        let (nodes, depth) = target.extent();
-        if self.open.len() + depth > MAX_DEPTH {
+        let extent = target.extent();
+        if self.open.len() + extent.depth > MAX_DEPTH {
             return Err(too_deep(line));
         }
-        // `place` counts one of them.
-        self.nodes += nodes - 1;
-        if self.nodes > MAX_NODES {
-            return Err(too_large(line));
-        }
+        // Before the copy is made, which is what could be too large.
+        self.size.add(extent, line)?;
         let target = Node {
             line,
             ..target.clone()
         };
-        self.place(target, 0)
+        self.put(target);
+        Ok(())
     }
 
     /// Puts a finished node where it belongs: in the innermost open collection, or as the root.
     fn place(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(too_large(node.line));
-        }
+        // What it is made of has been counted already.
+        let own = Extent {
+            nodes: 1,
+            bytes: node.own_bytes(),
+            depth: 0,
+        };
+        self.size.add(own, node.line)?;
         if anchor != 0 {
             // The copy counts too: nested anchors copy the same nodes again and again.
-            self.nodes += node.extent().0;
+            self.size.add(node.extent(), node.line)?;
             self.anchors.insert(anchor, node.clone());
         }
+        self.put(node);
+        Ok(())
+    }
+
+    fn put(&mut self, node: Node) {
         match self.open.last_mut().map(|open| &mut open.contents) {
             Some(Contents::Sequence(items)) => items.push(node),
             Some(Contents::Mapping { entries, key, merged }) => match key.take() {
@@ -211,7 +253,6 @@ impl Builder {
             },
             None => self.root = Some(node),
         }
-        Ok(())
     }
 
     fn refuse_as_key(&self, line: u32) -> Result<(), Fault> {
@@ -229,27 +270,43 @@ impl Builder {
     }
 
     /// Keeps the first of entries with the same key, and reports the others.
-    fn drop_repeated(&mut self, entries: &mut Vec<Entry>) {
-        for (index, first) in repeated(entries).into_iter().rev() {
-            let earlier = entries.get(first).map_or(0, |entry| entry.line);
-            let entry = entries.remove(index);
-            let distance = entry.line.saturating_sub(earlier);
+    fn drop_repeated(&mut self, entries: &mut Vec<Entry>) -> Result<(), Fault> {
+        let repeated = repeated(entries);
+        if repeated.is_empty() {
+            return Ok(());
+        }
+        let mut others = repeated.iter().peekable();
+        let path = self.path();
+        for (index, entry) in std::mem::take(entries).into_iter().enumerate() {
+            let Some((_, earlier)) = others.next_if(|(other, _)| *other == index) else {
+                entries.push(entry);
+                continue;
+            };
+            let distance = entry.line.saturating_sub(*earlier);
             let lines = if distance == 1 {
                 "1 line".to_owned()
             } else {
                 format!("{distance} lines")
             };
+            let mut field = path.clone();
+            push_key(&mut field, &entry.key);
+            self.size.add_text(&field, entry.line)?;
             self.faults.push(Fault {
                 line: entry.line,
-                field: self.path_of(&entry.key),
+                field,
                 message: "is written twice".to_owned(),
                 hint: format!("keep one of the two; the other is {lines} above"),
             });
         }
+        Ok(())
     }
 
     /// Adds what `<<` brings in; what the mapping itself says wins.
-    fn merge(&mut self, entries: &mut Vec<Entry>, merged: Vec<Node>) {
+    fn merge(&mut self, entries: &mut Vec<Entry>, merged: Vec<Node>) -> Result<(), Fault> {
+        if merged.is_empty() {
+            return Ok(());
+        }
+        let mut known: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
         for source in merged {
             let line = source.line;
             let parts = match source.value {
@@ -258,48 +315,47 @@ impl Builder {
             };
             for part in parts {
                 if let Value::Mapping(additions) = part.value {
-                    for addition in additions {
-                        if !entries.iter().any(|entry| entry.key == addition.key) {
-                            entries.push(addition);
-                        }
-                    }
+                    entries.extend(
+                        additions
+                            .into_iter()
+                            .filter(|addition| known.insert(addition.key.clone())),
+                    );
                 } else {
+                    let mut field = self.path();
+                    push_key(&mut field, "<<");
+                    self.size.add_text(&field, line)?;
                     self.faults.push(Fault {
                         line,
-                        field: self.path_of("<<"),
+                        field,
                         message: "does not bring in a mapping".to_owned(),
                         hint: "write the alias of a mapping, `<<: *name`".to_owned(),
                     });
                 }
             }
         }
+        Ok(())
     }
 
-    /// Path of a key of the collection that has just ended.
-    fn path_of(&self, key: &str) -> String {
+    /// Path of the collection that has just ended.
+    fn path(&self) -> String {
         let step = |open: &Open| match &open.contents {
             Contents::Sequence(items) => Some(Step::Index(items.len())),
             Contents::Mapping { key, .. } => key.as_ref().map(|(key, _)| Step::Key(key.clone())),
         };
-        let path: Vec<Step> = self
-            .open
-            .iter()
-            .filter_map(step)
-            .chain([Step::Key(key.to_owned())])
-            .collect();
+        let path: Vec<Step> = self.open.iter().filter_map(step).collect();
         render(&path)
     }
 }
 
-/// Indices of entries whose key has been seen before, each with the index of the first.
-fn repeated(entries: &[Entry]) -> Vec<(usize, usize)> {
-    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
+/// Indices of entries whose key has been seen before, in their order, each with the line of the first.
+fn repeated(entries: &[Entry]) -> Vec<(usize, u32)> {
+    let mut seen: HashMap<&str, u32> = HashMap::with_capacity(entries.len());
     let mut found = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         match seen.entry(&entry.key) {
             MapEntry::Occupied(first) => found.push((index, *first.get())),
             MapEntry::Vacant(place) => {
-                place.insert(index);
+                place.insert(entry.line);
             }
         }
     }
@@ -325,10 +381,10 @@ fn too_deep(line: u32) -> Fault {
     )
 }
 
-fn too_large(line: u32) -> Fault {
+fn too_large(line: u32, limit: String) -> Fault {
     Fault::new(
         line,
-        format!("has more than {MAX_NODES} values"),
+        format!("has more than {limit}"),
         "split it into several documents",
     )
 }
