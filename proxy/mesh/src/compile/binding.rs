@@ -16,7 +16,7 @@ use super::services::ServiceDraft;
 use crate::names::{GATEWAY_NAME, USE_WAYPOINT, USE_WAYPOINT_CANARY};
 use crate::selector::Labels;
 use crate::service::Origin;
-use crate::waypoint::{LegacyScope, Serves};
+use crate::waypoint::{LegacyScope, Serves, Waypoint};
 
 /// Binds workloads and services to waypoints.
 pub(crate) fn bind(
@@ -251,7 +251,7 @@ impl<'a> Binder<'a> {
 
     fn workload(&mut self, draft: &mut Draft) {
         let namespace = draft.workload.namespace.as_str();
-        draft.workload.gateway = instance_of(self.candidates, namespace, &draft.workload.labels);
+        draft.workload.gateway = self.instance(draft);
         if draft.workload.gateway.is_some() {
             return;
         }
@@ -274,6 +274,56 @@ impl<'a> Binder<'a> {
         };
     }
 
+    /// The waypoint that a workload is an instance of. The label alone is not believed, which whoever writes pods can write: the
+    /// workload has to run as the waypoint, so that its tunnels are the waypoint's to everyone.
+    fn instance(&mut self, draft: &Draft) -> Option<Key> {
+        let workload = &draft.workload;
+        let waypoint = labelled_as(self.candidates, &workload.namespace, &workload.labels)?;
+        if draft.member && workload.identity == waypoint.identity {
+            return Some(waypoint.key.clone());
+        }
+        let account = waypoint.identity.service_account();
+        let message = format!(
+            "runs as {}, not as {account}, so it is no instance of the waypoint {} and is treated like any other workload",
+            workload.identity.service_account(),
+            waypoint.key,
+        );
+        let site = Site::of_workload(draft);
+        let hint = format!("remove the label, or set the service account {account}");
+        self.problems.push(Problem::warning(
+            site.object.clone(),
+            site.field(GATEWAY_NAME),
+            message,
+            hint,
+        ));
+        None
+    }
+
+    /// Whether a service with the label of a waypoint has nothing but the waypoint's instances behind it.
+    fn fronts_instances(&mut self, draft: &ServiceDraft, workloads: &Drafts) -> bool {
+        let service = &draft.service;
+        let Some(waypoint) = labelled_as(self.candidates, &service.namespace, &service.labels) else {
+            return false;
+        };
+        let is_instance = |(number, _): &(usize, _)| {
+            let draft = workloads.get(*number);
+            draft.is_some_and(|draft| draft.workload.is_instance_of(&waypoint.key))
+        };
+        if service.origin == Origin::Kubernetes && draft.endpoints.iter().all(is_instance) {
+            return true;
+        }
+        let message = format!(
+            "not everything behind it is an instance of the waypoint {}, so it is treated like any other service",
+            waypoint.key,
+        );
+        let site = Site::of(&draft.object);
+        let field = site.field(GATEWAY_NAME);
+        let hint = "remove the label, or select nothing but the waypoint's pods";
+        self.problems
+            .push(Problem::warning(site.object, field, message, hint));
+        false
+    }
+
     fn service(&mut self, draft: &mut ServiceDraft, workloads: &Drafts) {
         let service = &draft.service;
         let namespace = service.namespace.as_str();
@@ -282,7 +332,7 @@ impl<'a> Binder<'a> {
                 .vips
                 .iter()
                 .any(|address| self.addresses.contains(address));
-        if fronts || instance_of(self.candidates, namespace, &service.labels).is_some() {
+        if fronts || self.fronts_instances(draft, workloads) {
             return;
         }
         let site = || Site::of(&draft.object);
@@ -375,10 +425,14 @@ fn opt_out(labels: &Labels) -> Labelled {
     }
 }
 
-/// The waypoint whose instance (or Service) carries these labels.
-fn instance_of(candidates: &BTreeMap<Key, Candidate>, namespace: &str, labels: &Labels) -> Option<Key> {
+/// The waypoint whose instance (or Service) these labels claim to be of.
+fn labelled_as<'a>(
+    candidates: &'a BTreeMap<Key, Candidate>,
+    namespace: &str,
+    labels: &Labels,
+) -> Option<&'a Waypoint> {
     let key = Key::new(namespace, labels.get(GATEWAY_NAME)?.as_str());
-    candidates.contains_key(&key).then_some(key)
+    candidates.get(&key).map(|candidate| &candidate.waypoint)
 }
 
 /// A key that no Gateway can have, for a waypoint that exists but must not be used by the one who asks.

@@ -454,9 +454,54 @@ spec: {clusterIP: 127.0.10.8, selector: {gateway.networking.k8s.io/gateway-name:
     assert!(mesh.goes("default/wp-1", "127.0.10.1:5000").starts_with("hbone"));
     assert!(mesh.goes("default/wp-1", "127.0.20.2:5000").starts_with("hbone"));
 
-    let mesh = base("", "", "", &(legacy("wp", "") + own.split("---").next().unwrap()));
+    let pod = own
+        .split("---")
+        .next()
+        .unwrap()
+        .replace("serviceAccountName: wp", "serviceAccountName: default-waypoint");
+    let mesh = base("", "", "", &(legacy("wp", "") + &pod));
     assert_eq!(mesh.pod_waypoint("default/wp-1"), "none");
     assert_eq!(mesh.pod("default/wp-1").outbound_waypoint, None);
+}
+
+#[test]
+fn a_label_alone_makes_nobody_a_waypoint() {
+    const CLAIM: &str = "gateway.networking.k8s.io/gateway-name: wp";
+    let waypoint = gateway("default", "istio-waypoint", "istio.io/waypoint-for: all", "");
+    let pod = "Pod default/helloworld: metadata.labels.gateway.networking.k8s.io/gateway-name: runs as helloworld, not as wp";
+    let mesh = base("", CLAIM, USE, &waypoint);
+    mesh.expect_problems(&[pod]);
+    assert_eq!(mesh.pod("default/helloworld").gateway, None);
+    assert_eq!(mesh.pod_waypoint("default/helloworld"), "default/wp");
+    assert!(
+        mesh.goes("default/sleep", "127.0.20.2:5000")
+            .starts_with("waypoint default/wp")
+    );
+    // Nor does it let anyone call round the waypoint.
+    assert!(
+        mesh.goes("default/helloworld", "127.0.10.1:5000")
+            .starts_with("waypoint default/wp")
+    );
+
+    let service = "Service default/helloworld: metadata.labels.gateway.networking.k8s.io/gateway-name: not everything behind it is";
+    let mesh = base(CLAIM, "", USE, &waypoint);
+    mesh.expect_problems(&[service]);
+    assert_eq!(mesh.service_waypoint(HELLOWORLD), "default/wp");
+
+    // A service of the mesh's outside has no instances behind it, whatever it says.
+    let entry = format!(
+        "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: away, labels: {{{CLAIM}}}}}
+spec: {{hosts: [example.org], addresses: [240.0.0.1], resolution: NONE, ports: [{{number: 80, name: http}}]}}
+"
+    );
+    let mesh = base("", "", USE, &(waypoint + &entry));
+    mesh.expect_problems(&[
+        "ServiceEntry default/away: metadata.labels.gateway.networking.k8s.io/gateway-name",
+    ]);
+    assert_eq!(mesh.service_waypoint("example.org"), "default/wp");
 }
 
 #[test]

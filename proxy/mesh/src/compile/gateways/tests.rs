@@ -224,6 +224,7 @@ fn a_waypoint_is_a_workload_too() {
 apiVersion: v1
 kind: Pod
 metadata: {name: wp-0, namespace: shop, labels: {gateway.networking.k8s.io/gateway-name: wp}}
+spec: {serviceAccountName: wp}
 status: {podIP: 127.0.30.1}
 ";
     let with_pod = crate::testing::mesh(&(gateway("", &spec) + pod));
