@@ -8,7 +8,7 @@ use cairn_api::meta::ObjectRef;
 
 use crate::document::{Content, Finding, Item};
 use crate::files::Part;
-use crate::objects::{BrokenPolicy, Objects, is_policy, selection};
+use crate::objects::{BrokenPolicy, Objects, Resource, is_policy, selection};
 use crate::problem::{Location, Problem, Report};
 use crate::state::{Place, State, line_in_file};
 
@@ -18,8 +18,8 @@ pub(crate) struct Assembly {
     objects: Objects,
     problems: Vec<Problem>,
     places: BTreeMap<ObjectRef, Place>,
-    /// Objects whose document is there and cannot be read.
-    lost: Vec<ObjectRef>,
+    /// Objects whose document is there and cannot be read, each with what is left of it.
+    lost: Vec<(ObjectRef, Option<Resource>)>,
     /// Files with documents of which it is not known what they were.
     uncertain: Vec<PathBuf>,
     /// Files and directories that cannot be read at all.
@@ -60,8 +60,13 @@ impl Assembly {
 
     /// The version, with the last good version of whatever has become unreadable.
     pub(crate) fn finish(mut self, previous: &State) -> State {
-        for object in std::mem::take(&mut self.lost) {
-            self.keep_last_good(&object, previous);
+        for (object, remnant) in std::mem::take(&mut self.lost) {
+            let before = previous.places.get(&object);
+            let whole = previous.objects.contains(&object) && before.is_none_or(|place| !place.remnant);
+            match remnant.filter(|_| !whole) {
+                Some(remnant) => self.keep_remnant(&object, &remnant),
+                None => self.keep_last_good(&object, previous),
+            }
         }
         let missing: Vec<(&ObjectRef, &Place)> = previous
             .places
@@ -107,6 +112,7 @@ impl Assembly {
             document,
             object: item.line,
             lines: item.lines.clone(),
+            remnant: false,
         };
         let mut object = item.object.clone();
         if object.name.is_empty() {
@@ -137,7 +143,7 @@ impl Assembly {
         self.places.insert(object.clone(), place);
         match &item.content {
             Content::Good(resource) => self.objects.insert(object.key(), resource),
-            Content::Lost => self.lost.push(object),
+            Content::Lost(remnant) => self.lost.push((object, remnant.clone())),
             Content::Denied(policy) => {
                 let policy = BrokenPolicy {
                     object: object.clone(),
@@ -162,7 +168,7 @@ impl Assembly {
         let (spec, reason) = match &item.content {
             Content::Good(resource) => (selection(resource), "has the name of another".to_owned()),
             Content::Denied(policy) => (policy.spec.clone(), policy.reason.clone()),
-            Content::Lost => (None, "has the name of another".to_owned()),
+            Content::Lost(_) => (None, "has the name of another".to_owned()),
         };
         self.places.insert(object.clone(), place);
         let policy = BrokenPolicy {
@@ -180,6 +186,19 @@ impl Assembly {
             let message = "the last version that could be read stays in force";
             let problem = Problem::warning(object.clone(), "", message, "mend the document, or delete it");
             let location = self.places.get(object).map(|place| place.locate(""));
+            self.problems.push(Problem { location, ..problem });
+        }
+    }
+
+    /// Goes on with what is left of the object.
+    fn keep_remnant(&mut self, object: &ObjectRef, remnant: &Resource) {
+        self.objects.insert(object.key(), remnant);
+        if let Some(place) = self.places.get_mut(object) {
+            place.remnant = true;
+            let message =
+                "nothing of it is in force but what binds it, so that no traffic goes round a waypoint";
+            let problem = Problem::warning(object.clone(), "", message, "mend the document, or delete it");
+            let location = Some(place.locate(""));
             self.problems.push(Problem { location, ..problem });
         }
     }

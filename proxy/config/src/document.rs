@@ -4,6 +4,7 @@ mod content;
 mod identity;
 mod item;
 mod read;
+mod remnant;
 mod salvage;
 
 pub(crate) use content::{Content, Document, Finding, Item};

@@ -52,7 +52,7 @@ mod yaml;
 pub use derive::derive;
 pub use embedded::embedded;
 pub use error::Error;
-pub use objects::{BrokenPolicy, Objects, Table};
+pub use objects::{BrokenPolicy, Objects, Table, UNREADABLE};
 pub use problem::{Location, Problem, Report, Severity};
 pub use state::State;
 pub use store::{from_str, load};

@@ -132,6 +132,10 @@ impl Objects {
     }
 }
 
+/// Stands for text that could not be read and that decides about traffic. No object can have it as its name, so that what is bound by
+/// it to a waypoint is refused.
+pub const UNREADABLE: &str = "(unreadable)";
+
 /// A security policy that could not be read. What it selects must be denied: it may have been about to forbid it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BrokenPolicy {

@@ -31,6 +31,8 @@ pub(crate) struct Place {
     /// Line of the document on which the object begins.
     pub object: u32,
     pub lines: Lines,
+    /// Whether no more of the object is in force than what is left of one that cannot be read.
+    pub remnant: bool,
 }
 
 impl Place {

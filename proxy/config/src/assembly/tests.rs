@@ -217,11 +217,43 @@ fn a_broken_document_keeps_the_last_good_version_of_its_object_alone() {
 }
 
 #[test]
-fn an_object_that_was_never_good_is_just_not_there() {
-    let state = first(&format!("{}{}", service("s", "[1]"), service("t", "10.0.0.1")));
+fn of_an_object_that_was_never_good_only_the_binding_is_there() {
+    let labelled = |label: &str, ip: &str| {
+        service("s", ip).replace(
+            "name: s",
+            &format!("name: s, labels: {{istio.io/use-waypoint: {label}}}"),
+        )
+    };
+    let label = |state: &State| {
+        let service = &state.objects.services[&Key::new("default", "s")];
+        service.metadata.labels["istio.io/use-waypoint"].clone()
+    };
+    let state = first(&labelled("wp", "[1]"));
     assert_eq!(
-        (ip(&state, "s"), ip(&state, "t").as_deref()),
-        (None, Some("10.0.0.1"))
+        (label(&state).as_str(), ip(&state, "s").as_deref()),
+        ("wp", Some(""))
+    );
+    assert_eq!(
+        said(&state, "nothing of it is in force"),
+        [
+            "a.yaml:2: warning: Service default/s: nothing of it is in force but what binds it, so that no traffic \
+          goes round a waypoint; mend the document, or delete it"
+        ]
+    );
+    // What is left is no good version to go on with.
+    let edited = first(&labelled("wq", "[1]"));
+    let after = next(&state, &[("a.yaml", Some(&labelled("wq", "[1]")))]);
+    assert_eq!(
+        (label(&edited), label(&after)),
+        ("wq".to_owned(), "wq".to_owned())
+    );
+    assert!(said(&after, "stays in force").is_empty());
+    let mended = next(&after, &[("a.yaml", Some(&labelled("wp", "10.0.0.1")))]);
+    assert!(mended.report.is_empty());
+    let worse = next(&mended, &[("a.yaml", Some(&labelled("wq", "[1]")))]);
+    assert_eq!(
+        (label(&worse).as_str(), ip(&worse, "s").as_deref()),
+        ("wp", Some("10.0.0.1"))
     );
 }
 

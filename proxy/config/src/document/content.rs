@@ -31,8 +31,8 @@ pub(crate) struct Item {
 pub(crate) enum Content {
     /// As a whole.
     Good(Resource),
-    /// Not; the last good version of it goes on.
-    Lost,
+    /// Not; the last good version of it goes on, or when there is none what is left of it.
+    Lost(Option<Resource>),
     /// Not, and it is a policy: what it selects must be denied.
     Denied(Box<BrokenPolicy>),
 }

@@ -233,7 +233,7 @@ fn misspelt_policy(version: &str, kind: &str) -> Option<Kind> {
 }
 
 /// Names that look like numbers are still the name that was meant; that they need quotes is said when the object is read.
-fn text(node: &Node) -> Option<String> {
+pub(super) fn text(node: &Node) -> Option<String> {
     match &node.value {
         Value::String(text) | Value::Number(_, text) => Some(text.clone()),
         Value::Bool(value) => Some(value.to_string()),

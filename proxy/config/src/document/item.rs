@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::decode::{Decoded, decode};
 use crate::document::content::{Content, Document, Finding, Item};
 use crate::document::identity::identify;
+use crate::document::remnant;
 use crate::lines::Lines;
 use crate::objects::{BrokenPolicy, Resource, is_policy};
 use crate::path::{Step, render};
@@ -61,7 +62,7 @@ pub(super) fn read(root: &Node, faults: Vec<Fault>, document: &mut Document) {
             document.uncertain = true;
             return;
         }
-        None => Content::Lost,
+        None => Content::Lost(remnant::of_tree(&reader.object, root, &excluded)),
     };
     document.items.push(Item {
         object: reader.object,

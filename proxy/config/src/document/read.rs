@@ -1,7 +1,7 @@
 //! From bytes to a [`Document`].
 
 use crate::document::content::{Content, Document, Finding, Item};
-use crate::document::{item, salvage};
+use crate::document::{item, remnant, salvage};
 use crate::lines::Lines;
 use crate::objects::{BrokenPolicy, is_policy};
 use crate::problem::Severity;
@@ -63,7 +63,7 @@ fn unreadable(text: &str, fault: Fault) -> Document {
                 reason: reason.clone(),
             }))
         } else {
-            Content::Lost
+            Content::Lost(remnant::of_text(&object, text))
         };
         Item {
             object,

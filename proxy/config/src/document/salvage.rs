@@ -172,7 +172,7 @@ fn object(kind: Kind, namespace: Option<&str>, name: Option<&str>) -> ObjectRef 
 }
 
 /// The different words after `key:` or `"key":` in a text.
-fn words_after<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+pub(super) fn words_after<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     let word = |(start, _): (usize, &str)| {
         let before = text.get(..start)?.chars().next_back();
         if before.is_some_and(is_word) {

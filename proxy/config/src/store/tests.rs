@@ -245,7 +245,7 @@ fn a_text_is_read_as_if_it_were_a_file() {
     let state = from_str(&service("a", "[1]"), Path::new("a.yaml"));
     assert_eq!(
         state.report.to_string(),
-        "a.yaml:5: error: Service default/a: spec.clusterIP: must be text, not a list; \
+        "a.yaml:2: warning: Service default/a: nothing of it is in force but what binds it, so that no traffic goes round a waypoint; mend the document, or delete it\na.yaml:5: error: Service default/a: spec.clusterIP: must be text, not a list; \
          write text, in quotes if it looks like a number"
     );
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use cairn_api::gateway::{FromNamespaces, Gateway, Listener, RouteNamespaces};
 use cairn_api::k8s::{LabelSelector, LabelSelectorRequirement};
 use cairn_api::meta::{Key, Kind, ObjectRef};
-use cairn_config::{Objects, Problem};
+use cairn_config::{Objects, Problem, UNREADABLE};
 use cairn_identity::SpiffeId;
 
 use super::draft::parse_ip;
@@ -115,15 +115,17 @@ impl Reader<'_> {
     fn candidate(&mut self, key: &Key, gateway: &Gateway, referenced: bool) -> Option<Candidate> {
         let class = &gateway.spec.gateway_class_name;
         let listeners = gateway.spec.listeners.as_slice();
+        // Of a class that cannot be read it may be any, so it may guard a namespace without being named.
+        let unreadable = class == UNREADABLE;
         let is = |names: &[String]| names.contains(class);
         let known = is(&self.classes.waypoint);
         let mut of_hbone = listeners.iter().filter(|listener| is_hbone(listener));
         let listener = of_hbone.next().filter(|_| of_hbone.next().is_none());
-        if !known && (listener.is_none() || is(&self.classes.never)) {
+        if !unreadable && !known && (listener.is_none() || is(&self.classes.never)) {
             return None;
         }
         let object = ObjectRef::from_key(Kind::Gateway, key);
-        let may_be_legacy = is(&self.classes.legacy);
+        let may_be_legacy = unreadable || is(&self.classes.legacy);
         let wrong =
             known && !(listeners.is_empty() && may_be_legacy) && (listener.is_none() || listeners.len() != 1);
         if wrong {
@@ -144,11 +146,13 @@ impl Reader<'_> {
             .iter()
             .find_map(|name| gateway.metadata.annotations.get(*name));
         let unlabelled = account.is_some() || listeners.is_empty() || !referenced;
-        let legacy = (may_be_legacy && serves.is_none() && unlabelled).then(|| LegacyScope {
+        let purpose = gateway.metadata.labels.get(WAYPOINT_FOR);
+        let unsaid = serves.is_none() || purpose.is_some_and(|text| text == UNREADABLE);
+        let legacy = (may_be_legacy && unsaid && unlabelled).then(|| LegacyScope {
             namespace: key.namespace.clone(),
             service_account: account.filter(|account| !account.is_empty()).cloned(),
         });
-        let address = self.address(&object, gateway).filter(|_| !wrong);
+        let address = self.address(&object, gateway).filter(|_| !wrong && !unreadable);
         let serves = serves.unwrap_or(if legacy.is_some() {
             Serves::All
         } else {

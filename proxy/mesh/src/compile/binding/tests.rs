@@ -542,3 +542,76 @@ spec:
     );
     mesh.expect_problems(&["mesh.yaml:33: error: Deployment default/web: spec.template.metadata.labels.istio.io/use-waypoint: there is no Gateway default/gone"]);
 }
+
+#[test]
+fn what_cannot_be_read_is_not_gone_round() {
+    let service = "apiVersion: v1
+kind: Service
+metadata: {name: web, labels: {istio.io/use-waypoint: wp}}
+spec: {clusterIP: 127.0.10.2, ports: 1}
+---
+";
+    let legacy_class = legacy("wq", "").replace("istio-mesh", "[istio-mesh]");
+    let legacy_spec = legacy("wq", "istio.io/service-account: helloworld")
+        .replace("istio-mesh}", "istio-mesh, listeners: 1}");
+    let no_yaml = legacy("wq", "").replace("istio-mesh}", "istio-mesh, listeners: [");
+    let entry = "apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: away, labels: {istio.io/use-waypoint: wp}}
+spec: {hosts: [example.org], addresses: 127.0.10.2, resolution: NONE, ports: [{number: 80, name: http}]}
+---
+";
+    let namespace = |metadata: &str| {
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: default, {metadata}}}\n---\n")
+    };
+    let all = gateway("default", "istio-waypoint", "istio.io/waypoint-for: all", "");
+    let purpose = all.replace("istio.io/waypoint-for: all", "istio.io/waypoint-for: [workload]");
+    let bound = namespace("labels: {istio.io/use-waypoint: wp}");
+    // What there is, an address, and where connections to it go.
+    let cases = [
+        (String::new(), "127.0.20.2", "hbone"),
+        (
+            all.clone() + &namespace("labels: {istio.io/use-waypoint: wp, version: 1}"),
+            "127.0.20.2",
+            "waypoint default/wp",
+        ),
+        (
+            all.clone() + &namespace("labels: {istio.io/use-waypoint: [wp]}"),
+            "127.0.20.2",
+            "refused",
+        ),
+        (
+            all.clone() + &namespace("labels: {istio.io/use-waypoint: wp"),
+            "127.0.20.2",
+            "refused",
+        ),
+        (all.clone() + service, "127.0.10.2", "refused"),
+        (all + entry, "127.0.10.2", "refused"),
+        (purpose + &bound, "127.0.20.2", "refused"),
+        (legacy_class, "127.0.20.2", "refused"),
+        (legacy_spec, "127.0.20.2", "waypoint default/wq"),
+        (no_yaml, "127.0.20.2", "waypoint default/wq"),
+    ];
+    let pods = "
+apiVersion: v1
+kind: Pod
+metadata: {name: helloworld}
+spec: {serviceAccountName: helloworld}
+status: {podIP: 127.0.20.2}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: sleep}
+spec: {serviceAccountName: sleep}
+status: {podIP: 127.0.20.1}
+---
+";
+    for (text, address, expected) in cases {
+        let mut state = cairn_config::from_str(&format!("{pods}{text}"), std::path::Path::new("mesh.yaml"));
+        state.objects = std::sync::Arc::new(crate::controllers::complete(&state.objects));
+        let (snapshot, problems) = crate::Snapshot::compile(&state);
+        let problems = problems.iter().map(ToString::to_string).collect();
+        let goes = Mesh { snapshot, problems }.goes("default/sleep", &format!("{address}:80"));
+        assert!(goes.starts_with(expected), "{goes}: {text}");
+    }
+}
