@@ -55,10 +55,9 @@ where
             };
         }
         let connects = *request.method() == Method::CONNECT;
-        let wanted = match link.switch() {
-            Switch::Expected => request.headers().get(UPGRADE).cloned(),
-            _ => None,
-        };
+        // The guard has let no other `Upgrade` pass than one that is meant. It is ahead of this: while earlier requests
+        // are answered, it may know of a switch that a later one asks for.
+        let wanted = request.headers().get(UPGRADE).cloned();
         if wanted.is_some() || connects {
             link.remember(request.extensions());
         }
@@ -100,7 +99,9 @@ where
         };
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let granted = switched || (*this.connects && response.status().is_success());
-        this.link.answer_switch(granted);
+        if *this.connects || this.wanted.is_some() {
+            this.link.answer_switch(granted);
+        }
         if switched {
             name_protocol(response.headers_mut(), this.wanted.take());
         } else if this.link.draining() && !granted {

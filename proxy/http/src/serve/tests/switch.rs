@@ -98,6 +98,31 @@ async fn a_refused_switch_goes_on() {
     assert!(serving.await.unwrap().error.is_none());
 }
 
+/// The guard knows of the switch while the request before it is still being answered.
+#[tokio::test]
+async fn a_switch_behind_another_request() {
+    for ask in [
+        format!("GET /chat HTTP/1.1\r\n{ASK}"),
+        "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n".into(),
+    ] {
+        let (mut client, serving) = start().await;
+        let both = format!("GET /first HTTP/1.1\r\nHost: a\r\n\r\n{ask}");
+        client.write_all(both.as_bytes()).await.unwrap();
+        read_until(&mut client, "not switched").await;
+        let head = read_until(&mut client, "\r\n\r\n").await;
+        assert!(
+            head.starts_with("HTTP/1.1 101 ") || head.starts_with("HTTP/1.1 200 "),
+            "{head:?}"
+        );
+        client.write_all(b"\0not http\n").await.unwrap();
+        read_until(&mut client, "\0NOT HTTP\n").await;
+        client.shutdown().await.unwrap();
+        read_until(&mut client, "bye").await;
+        let served = serving.await.unwrap();
+        assert!(served.error.is_none() && served.refusal.is_none(), "{served:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_switch_is_closed_in_order() {
     let (mut client, serving) = start().await;
