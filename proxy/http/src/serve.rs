@@ -10,6 +10,7 @@ mod linger;
 mod tests;
 
 use std::error::Error;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -37,6 +39,28 @@ pub struct Settings {
     pub http2: Http2,
     /// What happens when a connection is drained.
     pub drain: Drain,
+    /// Told of each HTTP/2 request that is refused for its form: its connection goes on. The one that HTTP/1 allows of is
+    /// in [`Served::refusal`].
+    pub refused: Option<Refused>,
+}
+
+/// Who is told of refused requests and their heads.
+#[derive(Clone)]
+pub struct Refused(Arc<Tell>);
+
+type Tell = dyn Fn(&Refusal, &Parts) + Send + Sync;
+
+impl Refused {
+    /// Has `tell` called for each of them.
+    pub fn new(tell: impl Fn(&Refusal, &Parts) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refused")
+    }
 }
 
 /// HTTP/2 settings.
@@ -91,7 +115,8 @@ impl Default for Drain {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Served {
-    /// The request that was refused for its form: it never reached the service and must be logged by the server.
+    /// HTTP/1: the request that was refused for its form. It never reached the service, must be logged by the server, and
+    /// was the last of its connection.
     pub refusal: Option<Refusal>,
     /// What ended the connection, unless it ended well.
     pub error: Option<hyper::Error>,
@@ -199,6 +224,10 @@ enum Draining {
 /// Streams run as tasks of their own. Extended CONNECT (RFC 8441) is offered; a 2xx answer to it makes the stream a byte
 /// stream as after an HTTP/1 upgrade. A service that fails resets its stream. When `drain` ends the client is told to go
 /// away, and the connection ends with its last stream.
+///
+/// Requests that h2 lets through and HTTP/1 would be refused for are answered here, and [`Settings::refused`] is told of
+/// each. What breaks the protocol itself never becomes a request: h2 resets its stream or ends the connection, answers
+/// 431 where a head is too large, and tells nobody.
 pub async fn serve_http2<IO, S, F, B, E, D>(io: IO, service: S, settings: &Settings, drain: D) -> Served
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -208,7 +237,6 @@ where
     E: Into<Box<dyn Error + Send + Sync>> + 'static,
     D: Future<Output = ()>,
 {
-    let link = Arc::new(Link::default());
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .max_concurrent_streams(settings.http2.max_concurrent_streams)
@@ -223,7 +251,7 @@ where
             .keep_alive_interval(interval)
             .keep_alive_timeout(timeout);
     }
-    let service = Http2Service::new(service, Arc::clone(&link), settings.head.headers);
+    let service = Http2Service::new(service, settings);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut drain = pin!(drain);
     let mut draining = false;
@@ -239,7 +267,7 @@ where
     })
     .await;
     Served {
-        refusal: link.refusal().cloned(),
+        refusal: None,
         error: ended.err(),
     }
 }

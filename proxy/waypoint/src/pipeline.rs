@@ -51,3 +51,6 @@ async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Fail
         Some(Action::Broken { .. }) => Err(Failure::BrokenRoute),
     }
 }
+
+#[cfg(test)]
+mod tests;

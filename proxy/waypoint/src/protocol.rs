@@ -7,12 +7,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_hbone::Tunnel;
 use cairn_http::body::Body;
-use cairn_http::serve::{Served, Settings, serve_http1, serve_http2};
+use cairn_http::serve::{Refused, Served, Settings, serve_http1, serve_http2};
 use cairn_http::sniff::{self, Limits, Protocol};
 use cairn_mesh::AppProtocol;
 use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::downstream::Downstream;
 use crate::exchange::Scope;
@@ -25,7 +25,11 @@ const DETECTION: Duration = Duration::from_secs(5);
 const FIRST_BYTE: Duration = Duration::from_secs(3600);
 
 /// Serves one connection of a client's application to its end.
-pub(crate) async fn serve(proxy: &Arc<Proxy>, downstream: &Arc<Downstream>, tunnel: Tunnel) {
+pub(crate) async fn serve(
+    proxy: &Arc<Proxy>,
+    downstream: &Arc<Downstream>,
+    tunnel: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
     let protocol = Scope::of(&proxy.plans.load(), &downstream.target, &downstream.peer).protocol();
     let timeout = match protocol {
         AppProtocol::Tcp | AppProtocol::Tls => return opaque::serve(proxy, downstream, tunnel).await,
@@ -45,7 +49,14 @@ pub(crate) async fn serve(proxy: &Arc<Proxy>, downstream: &Arc<Downstream>, tunn
     };
     let drain = downstream.drain.clone();
     let served = match detected {
-        Protocol::Http2 => serve_http2(stream, service, &Settings::default(), drain.draining()).await,
+        Protocol::Http2 => {
+            let mut settings = Settings::default();
+            let (proxy, downstream) = (Arc::clone(proxy), Arc::clone(downstream));
+            settings.refused = Some(Refused::new(move |refusal, head| {
+                record::refused(&proxy, &downstream, refusal, Some(head));
+            }));
+            serve_http2(stream, service, &settings, drain.draining()).await
+        }
         Protocol::Http1 => serve_http1(stream, service, &Settings::default(), drain.draining()).await,
         // A port that is declared as HTTP gets an HTTP answer to whatever it is.
         Protocol::Opaque if protocol.is_http() => {
@@ -59,7 +70,7 @@ pub(crate) async fn serve(proxy: &Arc<Proxy>, downstream: &Arc<Downstream>, tunn
 /// Requests that were refused for their form never reached the pipeline.
 fn log(proxy: &Proxy, downstream: &Downstream, served: &Served) {
     if let Some(refusal) = &served.refusal {
-        record::refused(proxy, downstream, refusal.status.as_u16(), refusal.details);
+        record::refused(proxy, downstream, refusal, None);
     } else if let Some(error) = &served.error {
         tracing::debug!(peer = %downstream.peer, "connection ended: {error}");
     }

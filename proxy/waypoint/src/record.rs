@@ -246,14 +246,26 @@ impl Open {
     }
 }
 
-/// A line for a request that was refused for its form, before there was a request.
-pub(crate) fn refused(proxy: &Proxy, downstream: &Downstream, code: u16, details: &'static str) {
+/// A line for a request that was refused for its form, before there was a request; with its head, where it has one that
+/// can be read.
+pub(crate) fn refused(proxy: &Proxy, downstream: &Downstream, refusal: &Refusal, head: Option<&Parts>) {
     let plans = proxy.plans.load();
     let Some(format) = &plans.access_log else { return };
     let record = Record {
-        code,
-        flags: Flags::DOWNSTREAM_PROTOCOL_ERROR,
-        details: Cow::Borrowed(details),
+        method: head.map(|head| head.method.clone()),
+        path: head.and_then(|head| head.uri.path_and_query().cloned()),
+        authority: head.and_then(|head| head.uri.authority().cloned()),
+        protocol: head.map(|head| head.version),
+        captured: head
+            .map(|head| format.capture_request(&head.headers))
+            .unwrap_or_default(),
+        code: refusal.status.as_u16(),
+        flags: if refusal.protocol_error {
+            Flags::DOWNSTREAM_PROTOCOL_ERROR
+        } else {
+            Flags::default()
+        },
+        details: Cow::Borrowed(refusal.details),
         ..Record::new(downstream.local, downstream.remote)
     };
     proxy.access_log.write(|line| format.write(&record, line));

@@ -15,6 +15,7 @@ use hyper::service::Service;
 use pin_project_lite::pin_project;
 use tokio::io::AsyncWriteExt as _;
 
+use super::{Refused, Settings, overseen};
 use crate::body::Body;
 use crate::guard::{self, Link, MARKER_METHOD, Refusal, Switch};
 use crate::upgrade::OnUpgrade;
@@ -211,16 +212,16 @@ impl<B> Drop for Answer<B> {
 
 pub(super) struct Http2Service<S> {
     service: S,
-    link: Arc<Link>,
+    refused: Option<Refused>,
     max_headers: usize,
 }
 
 impl<S> Http2Service<S> {
-    pub(super) fn new(service: S, link: Arc<Link>, max_headers: usize) -> Self {
+    pub(super) fn new(service: S, settings: &Settings) -> Self {
         Self {
             service,
-            link,
-            max_headers,
+            refused: settings.refused.clone(),
+            max_headers: settings.head.headers,
         }
     }
 }
@@ -243,7 +244,9 @@ where
                 refusal: None,
             },
             Err(refusal) => {
-                self.link.refuse(refusal.clone());
+                if let Some(Refused(tell)) = &self.refused {
+                    tell(&refusal, &request.into_parts().0);
+                }
                 StreamExchange {
                     run: None,
                     refusal: Some(refusal),

@@ -1,0 +1,134 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use arc_swap::ArcSwap;
+use cairn_hbone::DrainWatch;
+use cairn_telemetry::metrics::Registry;
+use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics};
+use cairn_telemetry::{AccessLog, Sink};
+use tokio::io::{DuplexStream, duplex};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::compile::Compiler;
+use crate::downstream::Target;
+use crate::protocol;
+use crate::upstream::Dialer;
+
+/// A waypoint of one service with one plain endpoint, and the connections of one client.
+struct Scene {
+    proxy: Arc<Proxy>,
+    lines: mpsc::Receiver<String>,
+    endpoint: TcpListener,
+}
+
+const MESH: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    accessLogFile: /dev/stdout
+    accessLogFormat: "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% \
+      %UPSTREAM_LOCAL_ADDRESS%"
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint, namespace: default}
+spec:
+  gatewayClassName: istio-waypoint
+  addresses: [{type: IPAddress, value: 127.9.0.30}]
+  listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: app, namespace: default, labels: {istio.io/use-waypoint: waypoint}}
+spec:
+  clusterIP: 127.9.0.10
+  selector: {app: app}
+  ports: [{name: http, port: 80, targetPort: PORT}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: app, namespace: default, labels: {app: app, istio.io/dataplane-mode: none}}
+spec: {serviceAccountName: app, containers: [{name: app}]}
+status: {podIP: 127.0.0.1}
+"#;
+
+impl Scene {
+    async fn new(more: &str) -> Scene {
+        let endpoint = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = endpoint.local_addr().unwrap().port();
+        let yaml = format!("{}---{more}", MESH.replace("PORT", &port.to_string()));
+        let state = cairn_config::from_str(&yaml, Path::new("mesh.yaml"));
+        let objects = cairn_mesh::controllers::complete(&state.objects);
+        let state = cairn_config::State::from_objects(objects);
+        let dialer = Arc::new(Dialer::offline());
+        let mut compiler = Compiler::new(
+            cairn_api::meta::Key::new("default", "waypoint"),
+            Arc::clone(&dialer),
+        );
+        let (plans, _) = compiler.compile(&state);
+        let (sender, lines) = mpsc::channel(16);
+        let registry = Registry::new();
+        let proxy = Arc::new(Proxy {
+            plans: ArcSwap::from_pointee(plans),
+            dialer,
+            access_log: AccessLog::new(Sink::Channel(sender)).unwrap(),
+            http: HttpMetrics::register(&registry, SeriesOptions::default()),
+            tcp: TcpMetrics::register(&registry, SeriesOptions::default()),
+            unknown: Interned::default(),
+            no_service: Interned::default(),
+        });
+        Scene {
+            proxy,
+            lines,
+            endpoint,
+        }
+    }
+
+    /// A connection of the client to the service.
+    fn connect(&self) -> DuplexStream {
+        let (client, near) = duplex(64 * 1024);
+        let plans = self.proxy.plans.load_full();
+        let service = plans.mesh.service_by_vip([127, 9, 0, 10].into()).unwrap();
+        let downstream = Downstream::new(
+            &plans.mesh,
+            "spiffe://cluster.local/ns/default/sa/sleep".parse().unwrap(),
+            SocketAddr::from(([127, 9, 0, 11], 40000)),
+            SocketAddr::from(([127, 9, 0, 10], 80)),
+            Target::Service(Arc::clone(&service.hostname), 80),
+            DrainWatch::never(),
+        );
+        let downstream = Arc::new(downstream.unwrap());
+        let proxy = Arc::clone(&self.proxy);
+        tokio::spawn(async move { protocol::serve(&proxy, &downstream, near).await });
+        client
+    }
+}
+
+/// Every request that is refused leaves a line, not the first of a connection alone.
+#[tokio::test]
+async fn refused_requests_of_http_2_are_logged_one_by_one() {
+    let mut scene = Scene::new("").await;
+    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    for (path, host, line) in [
+        ("/1", "other", "GET /1 400 DPE http1.codec_error -"),
+        ("/2", "another", "GET /2 400 DPE http1.codec_error -"),
+    ] {
+        let request = Request::get(format!("http://app{path}")).header("host", host);
+        let (response, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();
+        assert_eq!(response.await.unwrap().status(), 400);
+        assert_eq!(scene.lines.recv().await.unwrap(), line);
+    }
+}
