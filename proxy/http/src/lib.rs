@@ -43,6 +43,7 @@ pub mod headers;
 pub mod path;
 pub mod pool;
 pub mod serve;
+pub mod silence;
 pub mod sniff;
 pub mod target;
 pub mod upgrade;

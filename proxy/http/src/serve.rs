@@ -5,6 +5,8 @@
 
 mod answer;
 mod linger;
+mod overseen;
+mod patient;
 
 #[cfg(test)]
 mod tests;
@@ -21,16 +23,21 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
 use crate::body::Body;
 use crate::guard::{self, Link, Refusal, StrictHead};
 use answer::{Http1Service, Http2Service};
+use overseen::Overseer;
+use patient::Patient;
+
+/// How long a stream may stand still because of its client: Envoy's `stream_idle_timeout`.
+pub const STREAM_IDLE: Duration = Duration::from_secs(300);
 
 /// Limits and habits of the server side.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
     /// Limits of HTTP/1 heads; the size and number of fields hold for HTTP/2 as well.
@@ -39,6 +46,10 @@ pub struct Settings {
     pub http2: Http2,
     /// What happens when a connection is drained.
     pub drain: Drain,
+    /// How long a client may leave an answer unread that waits for it; then its stream is reset, or its connection
+    /// closed. `None`: as long as it likes. Default [`STREAM_IDLE`]. A silent service has all the time it wants, and so
+    /// has a stream after a switch.
+    pub stream_idle: Option<Duration>,
     /// Told of each HTTP/2 request that is refused for its form: its connection goes on. The one that HTTP/1 allows of is
     /// in [`Served::refusal`].
     pub refused: Option<Refused>,
@@ -60,6 +71,18 @@ impl Refused {
 impl fmt::Debug for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Refused")
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            head: guard::Limits::default(),
+            http2: Http2::default(),
+            drain: Drain::default(),
+            stream_idle: Some(STREAM_IDLE),
+            refused: None,
+        }
     }
 }
 
@@ -164,6 +187,7 @@ where
     D: Future<Output = ()>,
 {
     let link = Arc::new(Link::default());
+    let io = Patient::new(io, settings.stream_idle, Arc::clone(&link));
     let guard = StrictHead::linked(io, settings.head.clone(), Arc::clone(&link));
     let mut builder = http1::Builder::new();
     // The guard minds the time: hyper would allocate a timer for every request.
@@ -237,7 +261,7 @@ where
     E: Into<Box<dyn Error + Send + Sync>> + 'static,
     D: Future<Output = ()>,
 {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(Overseer::new(settings.stream_idle));
     builder
         .max_concurrent_streams(settings.http2.max_concurrent_streams)
         .max_header_list_size(u32::try_from(settings.head.head_bytes).unwrap_or(u32::MAX))
@@ -251,6 +275,7 @@ where
             .keep_alive_interval(interval)
             .keep_alive_timeout(timeout);
     }
+    let io = Patient::new(io, settings.stream_idle, Arc::default());
     let service = Http2Service::new(service, settings);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut drain = pin!(drain);

@@ -3,6 +3,7 @@
 //! As Istio's default retry policy has it, a request that certainly reached nobody is sent again, twice at most:
 //! connections that could not be made, and streams that were refused. Endpoints that failed are avoided.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, UpstreamFault};
 use crate::plan::Cluster;
+use crate::upload::Stalled;
 use crate::upstream::{Dial, DialError, Upstream};
 
 /// Attempts after the first.
@@ -89,12 +91,18 @@ fn classify(error: SendError<DialError>, retries: u32) -> (Failure, Option<Box<R
         pool::Failure::ConnectTimeout => UpstreamFault::ConnectTimeout,
         pool::Failure::Refused(_) => UpstreamFault::Refused,
         pool::Failure::Protocol(_) => UpstreamFault::Protocol,
+        pool::Failure::RequestBody(cause) if has_stalled(&*cause) => return (Failure::StreamIdle, None),
         pool::Failure::RequestBody(_) => return (Failure::DownstreamBody, None),
         pool::Failure::Unsendable(_) => return (Failure::BadTarget, None),
         pool::Failure::Closed => return (Failure::NoHealthyUpstream, error.request),
         _ => UpstreamFault::Terminated,
     };
     (Failure::Upstream { fault, retries }, error.request)
+}
+
+/// Whether the body failed because its client had fallen silent.
+fn has_stalled(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<Stalled>() || cause.source().is_some_and(has_stalled)
 }
 
 /// Fully jittered, as Envoy's `JitteredExponentialBackOffStrategy`.

@@ -1,4 +1,5 @@
-//! A route's timeout: over all attempts and the whole response, from the end of the request.
+//! A route's timeout: over all attempts and the whole response, from the end of the request. Of a request that does not
+//! come to its end [`crate::upload`] takes care.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -49,8 +49,10 @@ impl Flags {
     pub const DOWNSTREAM_PROTOCOL_ERROR: Flags = Flags(1 << 10);
     /// The endpoint broke the protocol.
     pub const UPSTREAM_PROTOCOL_ERROR: Flags = Flags(1 << 11);
+    /// The client sent no more of its request.
+    pub const STREAM_IDLE: Flags = Flags(1 << 12);
 
-    const NAMES: [(Flags, &'static str); 12] = [
+    const NAMES: [(Flags, &'static str); 13] = [
         (Flags::NO_HEALTHY_UPSTREAM, "UH"),
         (Flags::RETRIES_EXCEEDED, "URX"),
         (Flags::UPSTREAM_TIMEOUT, "UT"),
@@ -62,6 +64,7 @@ impl Flags {
         (Flags::FAULT_INJECTED, "FI"),
         (Flags::DOWNSTREAM_TERMINATION, "DC"),
         (Flags::DOWNSTREAM_PROTOCOL_ERROR, "DPE"),
+        (Flags::STREAM_IDLE, "SI"),
         (Flags::UPSTREAM_PROTOCOL_ERROR, "UPE"),
     ];
 
@@ -160,15 +163,19 @@ pub enum Failure {
     BadTarget,
     /// The client sent a broken body or went away while sending it.
     DownstreamBody,
+    /// The client sent a part of its body and then, for too long, nothing.
+    StreamIdle,
 }
 
 impl Failure {
     /// Who caused it.
     pub fn side(&self) -> Side {
         match self {
-            Failure::AmbiguousPath | Failure::MissingHost | Failure::BadTarget | Failure::DownstreamBody => {
-                Side::Downstream
-            }
+            Failure::AmbiguousPath
+            | Failure::MissingHost
+            | Failure::BadTarget
+            | Failure::DownstreamBody
+            | Failure::StreamIdle => Side::Downstream,
             Failure::Upstream { .. } | Failure::ResponseTimeout => Side::Upstream,
             _ => Side::Local,
         }
@@ -250,6 +257,15 @@ impl Failure {
                     "Bad Request",
                     Flags::DOWNSTREAM_TERMINATION,
                     "downstream_remote_disconnect",
+                )
+            },
+            Failure::StreamIdle => Reply {
+                close: true,
+                ..reply(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "stream timeout",
+                    Flags::STREAM_IDLE,
+                    "stream_idle_timeout",
                 )
             },
         }

@@ -1,8 +1,6 @@
 //! Phase 6 and 7, route and attempt: a request as its route wants it, sent to the route's cluster.
 
-use std::sync::atomic::Ordering;
-
-use cairn_http::body::{Body, Observed};
+use cairn_http::body::Body;
 use cairn_route::{Destination, HeaderOperations, rewrite};
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
@@ -13,6 +11,7 @@ use crate::deadline::{self, Timed, Timer};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::plan::RoutePlan;
+use crate::upload::Upload;
 use crate::{attempt, respond, switch};
 
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
@@ -45,6 +44,7 @@ pub(crate) async fn send(
             () = timer => return Err(Failure::ResponseTimeout),
         },
     };
+    exchange.recorder.answering();
     let switched = switch::accepted(exchange, &mut response);
     respond::upstream(exchange, &mut response, took);
     if let Some(operations) = response_headers {
@@ -122,14 +122,9 @@ fn count(exchange: &Exchange, body: Body) -> (Body, Option<oneshot::Receiver<()>
     if body.is_end_stream() {
         return (Body::empty(), None);
     }
-    let received = exchange.recorder.received();
-    let (ended, news) = oneshot::channel();
-    let body = Observed::new(body, move |end| {
-        received.store(end.bytes, Ordering::Relaxed);
-        // Nobody waits for it when the route has no timeout.
-        let _ = ended.send(());
-    });
-    (Body::boxed(body), Some(news))
+    let recorder = &exchange.recorder;
+    let (upload, news) = Upload::new(body, recorder.progress(), recorder.is_grpc());
+    (Body::boxed(upload), Some(news))
 }
 
 fn request(exchange: &mut Exchange, uri: Uri, body: Body) -> Request<Body> {

@@ -46,6 +46,7 @@ mod respond;
 mod start;
 mod switch;
 mod tunnel;
+mod upload;
 mod upstream;
 
 pub use admin::Addresses;

@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use cairn_balance::Picked;
 use cairn_http::body::{End, Outcome};
+use cairn_http::guard::Refusal;
 use cairn_telemetry::traffic::{
     HttpLabels, Interned, Reporter, RequestProtocol, SecurityPolicy, ServiceLabels, WorkloadLabels,
 };
@@ -17,12 +18,12 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
-use crate::access_log::Record;
 use crate::deadline::TimedOut;
 use crate::downstream::Downstream;
 use crate::failure::Flags;
 use crate::plan::{Cluster, Plans};
 use crate::proxy::Proxy;
+use crate::upload::Progress;
 use crate::upstream::Upstream;
 
 /// What is known of a request so far; it is written down when the recorder is closed or dropped.
@@ -34,7 +35,7 @@ struct Open {
     downstream: Arc<Downstream>,
     record: Record,
     began: Instant,
-    received: Arc<AtomicU64>,
+    progress: Arc<Progress>,
     service: Interned<ServiceLabels>,
     destination: Option<Interned<WorkloadLabels>>,
     held: Option<Picked<Upstream>>,
@@ -63,7 +64,7 @@ impl Recorder {
             downstream: Arc::clone(downstream),
             record,
             began: Instant::now(),
-            received: Arc::default(),
+            progress: Arc::default(),
             destination: None,
             held: None,
             grpc_status: None,
@@ -90,12 +91,19 @@ impl Recorder {
         self.0.as_ref().is_some_and(|open| open.grpc)
     }
 
-    /// The counter of the request's body.
-    pub(crate) fn received(&self) -> Arc<AtomicU64> {
+    /// What is to be kept up to date about the request's body.
+    pub(crate) fn progress(&self) -> Arc<Progress> {
         self.0
             .as_ref()
-            .map(|open| Arc::clone(&open.received))
+            .map(|open| Arc::clone(&open.progress))
             .unwrap_or_default()
+    }
+
+    /// An endpoint has begun to answer; it has ended when this is closed.
+    pub(crate) fn answering(&self) {
+        if let Some(open) = &self.0 {
+            open.progress.answering.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn flag(&mut self, flags: Flags) {
@@ -144,7 +152,9 @@ impl Recorder {
 
     /// Bytes that the client sent, when they did not come as a body.
     pub(crate) fn carried(&self, bytes: u64) {
-        self.received().store(bytes, Ordering::Relaxed);
+        if let Some(open) = &self.0 {
+            open.progress.received.store(bytes, Ordering::Relaxed);
+        }
     }
 
     /// The head of the response is known.
@@ -213,7 +223,8 @@ impl Open {
     fn write(&mut self) {
         let duration = self.began.elapsed();
         self.record.duration = duration;
-        self.record.received = self.received.load(Ordering::Relaxed);
+        self.progress.answering.store(false, Ordering::Relaxed);
+        self.record.received = self.progress.received.load(Ordering::Relaxed);
         if let Some(format) = &self.plans.access_log {
             self.proxy
                 .access_log

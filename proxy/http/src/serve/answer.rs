@@ -181,10 +181,12 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cause>>> {
-        match &mut self.kind {
+        let polled = match &mut self.kind {
             Kind::Service(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Kind::Proxy(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-        }
+        };
+        overseen::note(&polled);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -307,7 +309,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = match this.run.as_pin_mut() {
-            Some(run) => ready!(run.poll(cx))?.map(|body| Answer::new(Kind::Service(body), None)),
+            Some(run) => {
+                let polled = run.poll(cx);
+                overseen::note(&polled);
+                ready!(polled)?.map(|body| Answer::new(Kind::Service(body), None))
+            }
             None => {
                 let refusal = this
                     .refusal

@@ -8,6 +8,7 @@
 mod drain;
 mod hostile;
 mod http2;
+mod idle;
 mod ordinary;
 mod switch;
 

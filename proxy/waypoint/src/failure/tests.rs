@@ -67,6 +67,13 @@ fn the_table_is_envoys() {
             "missing_host_header",
         ),
         (
+            Failure::StreamIdle,
+            408,
+            "stream timeout".to_owned(),
+            "SI",
+            "stream_idle_timeout",
+        ),
+        (
             connect(0),
             503,
             format!("{prefix}reset reason: remote connection failure"),
@@ -116,6 +123,7 @@ fn what_cannot_be_read_ends_the_connection_and_nothing_else_does() {
         Failure::MissingHost,
         Failure::BadTarget,
         Failure::DownstreamBody,
+        Failure::StreamIdle,
     ] {
         assert!(
             failure.reply().close && failure.side() == Side::Downstream,

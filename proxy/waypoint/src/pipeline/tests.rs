@@ -10,12 +10,14 @@ use std::path::Path;
 
 use arc_swap::ArcSwap;
 use cairn_hbone::DrainWatch;
+use cairn_http::serve::STREAM_IDLE;
 use cairn_telemetry::metrics::Registry;
 use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics};
 use cairn_telemetry::{AccessLog, Sink};
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::*;
 use crate::compile::Compiler;
@@ -113,6 +115,42 @@ impl Scene {
         tokio::spawn(async move { protocol::serve(&proxy, &downstream, near).await });
         client
     }
+}
+
+/// Reads until `text` has come.
+async fn read_to(stream: &mut (impl tokio::io::AsyncRead + Unpin), text: &str) -> String {
+    let mut read = String::new();
+    while !read.contains(text) {
+        let mut byte = [0];
+        if stream.read(&mut byte).await.unwrap() == 0 {
+            panic!("closed after {read:?}");
+        }
+        read.push(char::from(byte[0]));
+    }
+    read
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_finish_its_request_is_told_so() {
+    let mut scene = Scene::new("").await;
+    let mut client = scene.connect();
+    client
+        .write_all(b"POST /a HTTP/1.1\r\nHost: app\r\nContent-Length: 10\r\n\r\nhalf")
+        .await
+        .unwrap();
+    let (mut endpoint, _) = scene.endpoint.accept().await.unwrap();
+    read_to(&mut endpoint, "half").await;
+    let began = Instant::now();
+    let mut answer = String::new();
+    let answered = tokio::time::timeout(10 * STREAM_IDLE, client.read_to_string(&mut answer)).await;
+    answered.expect("no answer").unwrap();
+    assert!(began.elapsed() >= STREAM_IDLE && began.elapsed() < 2 * STREAM_IDLE);
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && answer.ends_with("\r\n\r\nstream timeout"),
+        "{answer:?}"
+    );
+    let line = scene.lines.recv().await.unwrap();
+    assert!(line.starts_with("POST /a 408 SI stream_idle_timeout "), "{line}");
 }
 
 /// Every request that is refused leaves a line, not the first of a connection alone.
