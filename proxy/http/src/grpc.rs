@@ -1,5 +1,7 @@
 //! What a proxy must know of gRPC: whether a request is one, and how to refuse it so that its client understands.
 
+mod messages;
+
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +10,8 @@ use std::borrow::Cow;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
+
+pub use messages::Messages;
 
 /// `grpc-status`.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");

@@ -30,7 +30,8 @@ pub(crate) async fn serve(
     };
     // Phase 9, record: when the body has ended.
     let recorder = exchange.recorder;
-    response.map(|body| Observed::new(body, move |end| recorder.close(&end)))
+    let grpc = recorder.is_grpc();
+    response.map(|body| Observed::new(body, move |end| recorder.close(&end)).counting_messages(grpc))
 }
 
 async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Failure> {

@@ -41,6 +41,8 @@ struct Open {
     held: Option<Picked<Upstream>>,
     grpc: bool,
     grpc_status: Option<u16>,
+    /// gRPC messages of the response.
+    messages: u64,
 }
 
 impl Recorder {
@@ -68,6 +70,7 @@ impl Recorder {
             destination: None,
             held: None,
             grpc_status: None,
+            messages: 0,
         })))
     }
 
@@ -191,6 +194,7 @@ impl Drop for Recorder {
 impl Open {
     fn end(&mut self, end: &End<'_>) {
         self.record.sent = end.bytes;
+        self.messages = end.messages;
         if self.grpc
             && let Some(status) = end.trailers.and_then(cairn_http::grpc::status)
         {
@@ -250,10 +254,12 @@ impl Open {
             grpc_response_status: self.grpc_status.map(u32::from),
             response_flags: self.record.flags.label(),
         };
-        self.proxy
-            .http
-            .series(&labels)
-            .observe(duration, self.record.received, self.record.sent);
+        let series = self.proxy.http.series(&labels);
+        series.observe(duration, self.record.received, self.record.sent);
+        if self.grpc {
+            let sent = self.progress.messages.load(Ordering::Relaxed);
+            series.add_messages(sent, self.messages);
+        }
     }
 }
 

@@ -68,7 +68,12 @@ pub(crate) fn spawn(exchange: &mut Exchange, streams: Streams, response: &mut Re
         tokio::select! {
             carried = bridge(client, endpoint, IDLE) => {
                 recorder.carried(carried.sent);
-                recorder.close(&End { bytes: carried.received, outcome: Outcome::Complete, trailers: None });
+                recorder.close(&End {
+                    bytes: carried.received,
+                    messages: 0,
+                    outcome: Outcome::Complete,
+                    trailers: None,
+                });
             }
             () = drain.forced() => {}
         }

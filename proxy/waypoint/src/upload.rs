@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_http::body::{Body, Error};
+use cairn_http::grpc::Messages;
 use cairn_http::serve::STREAM_IDLE;
 use cairn_http::silence::Silence;
 use http_body::{Frame, SizeHint};
@@ -18,6 +19,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Progress {
     /// Bytes of the body so far.
     pub(crate) received: AtomicU64,
+    /// gRPC messages so far, of a request that is gRPC.
+    pub(crate) messages: AtomicU64,
     /// Its response has begun and not ended. A stream that goes both ways may then be silent.
     pub(crate) answering: AtomicBool,
 }
@@ -36,6 +39,8 @@ pub(crate) struct Upload {
     progress: Arc<Progress>,
     patience: Option<Duration>,
     silence: Silence,
+    /// `None`: not gRPC.
+    messages: Option<Messages>,
     /// Told when there is nothing more to come; dropped, when the body is.
     ended: Option<oneshot::Sender<()>>,
 }
@@ -49,6 +54,7 @@ impl Upload {
             progress,
             patience: (!grpc).then_some(STREAM_IDLE),
             silence: Silence::default(),
+            messages: grpc.then(Messages::default),
             ended: Some(ended),
         };
         (upload, news)
@@ -96,6 +102,10 @@ impl http_body::Body for Upload {
                     this.progress
                         .received
                         .fetch_add(data.len() as u64, Ordering::Relaxed);
+                    if let Some(messages) = &mut this.messages {
+                        messages.pass(data);
+                        this.progress.messages.store(messages.count(), Ordering::Relaxed);
+                    }
                 }
                 // Whoever sends it asks no further once it knows the end.
                 if frame.is_trailers() || this.body.is_end_stream() {

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::Error;
+use crate::grpc::Messages;
 
 /// How a body came to its end.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub enum Outcome<'a> {
 pub struct End<'a> {
     /// Bytes of data that were read, without framing.
     pub bytes: u64,
+    /// gRPC messages among them, when they are counted.
+    pub messages: u64,
     /// How it ended.
     pub outcome: Outcome<'a>,
     /// The trailers, where the body had any.
@@ -41,6 +44,7 @@ where
 {
     inner: B,
     bytes: u64,
+    messages: Option<Messages>,
     on_end: Option<F>,
     ended: bool,
 }
@@ -56,9 +60,17 @@ where
         Self {
             inner,
             bytes: 0,
+            messages: None,
             on_end: Some(on_end),
             ended,
         }
+    }
+
+    /// Counts gRPC messages as well, if `grpc`.
+    #[must_use]
+    pub fn counting_messages(mut self, grpc: bool) -> Self {
+        self.messages = grpc.then(Messages::default);
+        self
     }
 
     /// Bytes read so far.
@@ -75,6 +87,7 @@ where
         if let Some(on_end) = self.on_end.take() {
             on_end(End {
                 bytes: self.bytes,
+                messages: self.messages.map_or(0, |messages| messages.count()),
                 outcome,
                 trailers,
             });
@@ -103,6 +116,9 @@ where
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     this.bytes += data.len() as u64;
+                    if let Some(messages) = &mut this.messages {
+                        messages.pass(data);
+                    }
                     // Reported when dropped, not here: the frame that is the end has not been delivered yet.
                     this.ended = this.inner.is_end_stream();
                 } else if let Some(trailers) = frame.trailers_ref() {

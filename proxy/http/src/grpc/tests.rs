@@ -92,3 +92,25 @@ proptest! {
         prop_assert_eq!(decode_message(&encoded), message.as_str());
     }
 }
+
+#[test]
+fn messages_are_counted_in_whatever_pieces_they_come() {
+    let lengths = [0, 1, 255, 256, 70_000, 0];
+    let mut body = Vec::new();
+    for (at, length) in lengths.into_iter().enumerate() {
+        body.push(u8::from(at % 2 == 1));
+        body.extend_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
+        body.extend(std::iter::repeat_n(7, length));
+    }
+    for size in [1, 2, 3, 4, 5, 6, 7, 260, 4096, body.len()] {
+        let mut messages = Messages::default();
+        body.chunks(size).for_each(|piece| messages.pass(piece));
+        assert_eq!(messages.count(), 6, "pieces of {size}");
+    }
+    let mut unfinished = Messages::default();
+    unfinished.pass(&[0, 0, 0, 0]);
+    assert_eq!(unfinished.count(), 0);
+    unfinished.pass(&[255, 1]);
+    unfinished.pass(&[0; 253]);
+    assert_eq!(unfinished.count(), 1);
+}

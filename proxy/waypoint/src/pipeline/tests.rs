@@ -11,7 +11,7 @@ use std::path::Path;
 use arc_swap::ArcSwap;
 use cairn_hbone::DrainWatch;
 use cairn_http::serve::STREAM_IDLE;
-use cairn_telemetry::metrics::Registry;
+use cairn_telemetry::metrics::{Format, Registry};
 use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics};
 use cairn_telemetry::{AccessLog, Sink};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -29,6 +29,7 @@ use crate::upstream::Dialer;
 struct Scene {
     proxy: Arc<Proxy>,
     lines: mpsc::Receiver<String>,
+    registry: Registry,
     endpoint: TcpListener,
 }
 
@@ -93,6 +94,7 @@ impl Scene {
         Scene {
             proxy,
             lines,
+            registry,
             endpoint,
         }
     }
@@ -168,5 +170,47 @@ async fn refused_requests_of_http_2_are_logged_one_by_one() {
         let (response, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();
         assert_eq!(response.await.unwrap().status(), 400);
         assert_eq!(scene.lines.recv().await.unwrap(), line);
+    }
+}
+
+#[tokio::test]
+async fn messages_of_grpc_are_counted() {
+    let mut scene = Scene::new("").await;
+    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    let request = Request::post("http://app/s/m").header("content-type", "application/grpc");
+    let (response, mut stream) = sender.send_request(request.body(()).unwrap(), false).unwrap();
+    // Two messages in three pieces, and three in one.
+    for (piece, last) in [
+        (&b"\0\0\0"[..], false),
+        (b"\0\x02h", false),
+        (b"i\0\0\0\0\0", true),
+    ] {
+        stream.send_data(Bytes::from_static(piece), last).unwrap();
+    }
+    let (endpoint, _) = scene.endpoint.accept().await.unwrap();
+    tokio::spawn(async move {
+        let mut endpoint = h2::server::handshake(endpoint).await.unwrap();
+        while let Some(accepted) = endpoint.accept().await {
+            let (mut request, mut respond) = accepted.unwrap();
+            tokio::spawn(async move {
+                while request.body_mut().data().await.is_some() {}
+                let response = Response::builder().header("content-type", "application/grpc");
+                let mut body = respond.send_response(response.body(()).unwrap(), false).unwrap();
+                body.send_data(Bytes::from_static(&[0; 15]), false).unwrap();
+                let trailers = [("grpc-status".parse().unwrap(), "0".parse().unwrap())];
+                body.send_trailers(trailers.into_iter().collect()).unwrap();
+            });
+        }
+    });
+    let mut body = response.await.unwrap().into_body();
+    while body.data().await.is_some() {}
+    scene.lines.recv().await.unwrap();
+    let text = scene.registry.encode(Format::Text);
+    for (name, count) in [("request", 2), ("response", 3)] {
+        let name = format!("istio_{name}_messages_total{{");
+        let line = text.lines().find(|line| line.starts_with(&name)).expect(&name);
+        assert!(line.ends_with(&format!("}} {count}")), "{line}");
     }
 }
