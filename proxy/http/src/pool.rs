@@ -20,6 +20,7 @@ mod tests;
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,6 +39,12 @@ pub trait Connect: Send + Sync + 'static {
 
     /// Opens a connection. The future is dropped when the request that waits for it is.
     fn connect(&self) -> impl Future<Output = Result<Self::Io, Self::Error>> + Send;
+
+    /// The near end of a connection, where it has an address.
+    fn local_address(&self, io: &Self::Io) -> Option<SocketAddr> {
+        let _ = io;
+        None
+    }
 }
 
 impl<F, T, Io, E> Connect for F
@@ -248,11 +255,24 @@ where
     /// # Errors
     ///
     /// [`SendError`] says how far the request came and returns it where it certainly did not leave.
-    pub async fn send(&self, mut request: Request<B>) -> Result<Response<Body>, SendError<C::Error, B>> {
+    pub async fn send(&self, request: Request<B>) -> Result<Response<Body>, SendError<C::Error, B>> {
+        self.send_from(request, &mut None).await
+    }
+
+    /// As [`Upstream::send`]; leaves the near end of the connection that was used last in `local`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Upstream::send`].
+    pub async fn send_from(
+        &self,
+        mut request: Request<B>,
+        local: &mut Option<SocketAddr>,
+    ) -> Result<Response<Body>, SendError<C::Error, B>> {
         match &self.pool {
             Pool::Http1(connections) => match Extended::translate(&mut request) {
-                None => connections.send(request).await,
-                Some(translated) => match connections.send(request).await {
+                None => connections.send(request, local).await,
+                Some(translated) => match connections.send(request, local).await {
                     Ok(mut response) => match translated.answer(&mut response) {
                         Ok(()) => Ok(response),
                         Err(cause) => Err(SendError::lost(Failure::Protocol(cause), false)),
@@ -261,8 +281,8 @@ where
                 },
             },
             Pool::Http2(connections) => match Upgrade::translate(&mut request) {
-                None => connections.send(request).await,
-                Some(translated) => match connections.send(request).await {
+                None => connections.send(request, local).await,
+                Some(translated) => match connections.send(request, local).await {
                     Ok(mut response) => {
                         translated.answer(&mut response);
                         Ok(response)

@@ -1,7 +1,8 @@
 //! The access log: Envoy's format strings, compiled once, written once a request.
 //!
 //! Istio's default format is used when MeshConfig names none. A command operator that this version does not know is
-//! reported when the configuration is compiled, and prints `-`.
+//! reported when the configuration is compiled, and prints `-`. `%UPSTREAM_LOCAL_ADDRESS%` is the address of a connection
+//! in the clear; of one inside a tunnel it is `envoy://internal_client_address/`, as in Istio's waypoint.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -78,7 +79,7 @@ pub(crate) struct Record {
     pub(crate) upstream_service_time: Option<u64>,
     pub(crate) upstream_host: Option<SocketAddr>,
     pub(crate) upstream_cluster: Arc<str>,
-    pub(crate) upstream_local: Option<SocketAddr>,
+    pub(crate) upstream_local: Option<UpstreamLocal>,
     pub(crate) downstream_local: SocketAddr,
     pub(crate) downstream_remote: SocketAddr,
     pub(crate) route_name: Arc<str>,
@@ -86,6 +87,25 @@ pub(crate) struct Record {
     pub(crate) captured: Vec<Option<HeaderValue>>,
     /// Response headers that the format may ask for.
     pub(crate) response_captured: Vec<Option<HeaderValue>>,
+}
+
+/// The near end of the connection to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpstreamLocal {
+    /// In the clear.
+    Address(SocketAddr),
+    /// Inside a tunnel, which it shares. In Istio's waypoint its other end is an internal listener, and its address is
+    /// what Envoy calls the client of one.
+    Tunnel,
+}
+
+impl std::fmt::Display for UpstreamLocal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            UpstreamLocal::Address(address) => address.fmt(f),
+            UpstreamLocal::Tunnel => f.write_str("envoy://internal_client_address/"),
+        }
+    }
 }
 
 impl Record {

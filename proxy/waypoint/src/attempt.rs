@@ -14,6 +14,7 @@ use cairn_mesh::AppProtocol;
 use http::{Method, Request, Response, Version};
 use tokio::time::{Instant, sleep};
 
+use crate::access_log::UpstreamLocal;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, UpstreamFault};
 use crate::plan::Cluster;
@@ -42,8 +43,16 @@ pub(crate) async fn send(
         let pool = pool_of(&chosen.data, cluster.protocol, &request);
         exchange.recorder.attempted(&chosen.data);
         let began = Instant::now();
-        let error = match pool.send(request).await {
+        let mut local = None;
+        let sent = pool.send_from(request, &mut local).await;
+        if let Some(local) = local {
+            exchange.recorder.connected(UpstreamLocal::Address(local));
+        }
+        let error = match sent {
             Ok(response) => {
+                if chosen.data.connections.are_tunnels() {
+                    exchange.recorder.connected(UpstreamLocal::Tunnel);
+                }
                 exchange.recorder.hold(chosen);
                 return Ok((response, began.elapsed()));
             }

@@ -7,7 +7,7 @@ use cairn_http::upgrade::bridge;
 use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::access_log::Record;
+use crate::access_log::{Record, UpstreamLocal};
 use crate::authorize;
 use crate::downstream::Downstream;
 use crate::exchange::Scope;
@@ -92,7 +92,11 @@ async fn open(
         };
         record.upstream_host = Some(endpoint.data.address);
         match endpoint.data.connections.open().await {
-            Ok(stream) => return Ok((stream, endpoint)),
+            Ok(stream) => {
+                let local = stream.local_address();
+                record.upstream_local = Some(local.map_or(UpstreamLocal::Tunnel, UpstreamLocal::Address));
+                return Ok((stream, endpoint));
+            }
             Err(error) => {
                 let retries = u32::try_from(failed.len()).unwrap_or(u32::MAX);
                 failure = Failure::Upstream {

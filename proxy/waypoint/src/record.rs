@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
+use crate::access_log::{Record, UpstreamLocal};
 use crate::deadline::TimedOut;
 use crate::downstream::Downstream;
 use crate::failure::Flags;
@@ -130,7 +131,15 @@ impl Recorder {
     pub(crate) fn attempted(&mut self, upstream: &Upstream) {
         if let Some(open) = &mut self.0 {
             open.record.upstream_host = Some(upstream.address);
+            open.record.upstream_local = None;
             open.destination = Some(upstream.labels.clone());
+        }
+    }
+
+    /// An endpoint has been connected to.
+    pub(crate) fn connected(&mut self, local: UpstreamLocal) {
+        if let Some(open) = &mut self.0 {
+            open.record.upstream_local = Some(local);
         }
     }
 

@@ -66,6 +66,11 @@ impl Connections {
         }
     }
 
+    /// Whether they are tunnels.
+    pub(crate) fn are_tunnels(&self) -> bool {
+        matches!(self.dial.way, Way::Tunnel { .. })
+    }
+
     /// A connection for bytes that are not HTTP.
     pub(crate) async fn open(&self) -> Result<Stream, DialError> {
         use cairn_http::pool::Connect as _;
@@ -248,6 +253,10 @@ impl pool::Connect for Dial {
                 .map(Stream::Tunnel),
         }
     }
+
+    fn local_address(&self, stream: &Stream) -> Option<SocketAddr> {
+        stream.local_address()
+    }
 }
 
 /// Why an endpoint could not be connected to.
@@ -265,6 +274,16 @@ pub(crate) enum DialError {
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tunnel(Tunnel),
+}
+
+impl Stream {
+    /// The near end of a connection in the clear. What tunnels share belongs to none of them.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Stream::Plain(stream) => stream.local_addr().ok(),
+            Stream::Tunnel(_) => None,
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
@@ -59,12 +60,17 @@ where
         }
     }
 
-    pub(super) async fn send(&self, request: Request<B>) -> Result<Response<Body>, SendError<C::Error, B>> {
+    pub(super) async fn send(
+        &self,
+        request: Request<B>,
+        local: &mut Option<SocketAddr>,
+    ) -> Result<Response<Body>, SendError<C::Error, B>> {
         if self.shelf.is_closed() {
             return Err(SendError::unsent(Failure::Closed, false, request));
         }
         let mut parcel = Parcel::new(request);
         while let Some(connection) = self.shelf.take() {
+            *local = connection.local;
             let again = parcel.replay();
             match exchange(connection, parcel).await {
                 Ok(response) => return Ok(response),
@@ -87,6 +93,7 @@ where
             Ok(connection) => connection,
             Err(failure) => return Err(SendError::unsent(failure, false, parcel.into_request())),
         };
+        *local = connection.local;
         match exchange(connection, parcel).await {
             Ok(response) => Ok(response),
             Err(Broken::Unsent(parcel, error)) => Err(SendError::unsent(
@@ -103,6 +110,7 @@ where
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(Failure::Connect)?;
+        let local = self.connect.local_address(&io);
         let blocked = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(Watched::new(io, Arc::clone(&blocked)));
         let (sender, task) = self
@@ -114,6 +122,7 @@ where
         Ok(Box::new(Connection {
             sender,
             task: Some(task),
+            local,
             blocked,
             shelf: Arc::downgrade(&self.shelf),
         }))
@@ -171,6 +180,7 @@ struct Connection<B> {
     sender: http1::SendRequest<Sending<B>>,
     /// `None` once it has ended.
     task: Option<Task>,
+    local: Option<SocketAddr>,
     /// Bytes are waiting to be written.
     blocked: Arc<AtomicBool>,
     shelf: Weak<Shelf<Box<Connection<B>>>>,

@@ -1,6 +1,7 @@
 //! HTTP/2 connections to the endpoint.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -37,6 +38,7 @@ struct Shared {
 
 struct Connection {
     sender: SendRequest<Bytes>,
+    local: Option<SocketAddr>,
     streams: AtomicUsize,
     /// It takes no new streams: closed, broken or told to go away.
     spent: AtomicBool,
@@ -87,6 +89,7 @@ where
     pub(super) async fn send<B>(
         &self,
         mut request: Request<B>,
+        local: &mut Option<SocketAddr>,
     ) -> Result<Response<Body>, SendError<C::Error, B>>
     where
         B: Payload,
@@ -111,6 +114,7 @@ where
                     return Err(SendError::unsent(failure, false, Request::from_parts(head, body)));
                 }
             };
+            *local = lease.0.local;
             let mut sender = lease.0.sender.clone();
             if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
                 lease.0.spent.store(true, Ordering::Release);
@@ -176,6 +180,7 @@ where
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(Failure::Connect)?;
+        let local = self.connect.local_address(&io);
         let (sender, mut task) = self
             .builder
             .handshake(io)
@@ -184,6 +189,7 @@ where
         let pings = tokio::sync::Mutex::new(task.ping_pong());
         let connection = Arc::new(Connection {
             sender,
+            local,
             streams: AtomicUsize::new(0),
             spent: AtomicBool::new(false),
             pings,

@@ -94,3 +94,22 @@ fn unknown_operators_are_named_and_lengths_cut() {
         "---hell-100%\n".replacen("---", "--", 1)
     );
 }
+
+#[test]
+fn the_near_end_of_a_tunnel_is_what_envoy_calls_it() {
+    let (format, _) = Format::text("%UPSTREAM_LOCAL_ADDRESS%");
+    for (local, text) in [
+        (None, "-"),
+        (Some(UpstreamLocal::Tunnel), "envoy://internal_client_address/"),
+        (
+            Some(UpstreamLocal::Address("127.0.0.1:4000".parse().unwrap())),
+            "127.0.0.1:4000",
+        ),
+    ] {
+        let record = Record {
+            upstream_local: local,
+            ..record()
+        };
+        assert_eq!(line(&format, &record), text);
+    }
+}

@@ -214,3 +214,22 @@ async fn messages_of_grpc_are_counted() {
         assert!(line.ends_with(&format!("}} {count}")), "{line}");
     }
 }
+
+#[tokio::test]
+async fn the_near_end_of_a_plain_connection_is_logged() {
+    let mut scene = Scene::new("").await;
+    let mut client = scene.connect();
+    let request = b"GET /a HTTP/1.1\r\nHost: app\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let (mut endpoint, near) = scene.endpoint.accept().await.unwrap();
+    // The second request goes over the connection of the first.
+    for _ in 0..2 {
+        read_to(&mut endpoint, "\r\n\r\n").await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        endpoint.write_all(answer).await.unwrap();
+        read_to(&mut client, "\r\n\r\nok").await;
+        let line = scene.lines.recv().await.unwrap();
+        assert_eq!(line, format!("GET /a 200 - via_upstream {near}"));
+        client.write_all(request).await.unwrap();
+    }
+}
