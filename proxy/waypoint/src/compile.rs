@@ -14,7 +14,8 @@ use cairn_authz::{CompileOptions, PolicySet};
 use cairn_config::{BrokenPolicy, Problem, State};
 use cairn_mesh::{MeshSettings, Origin, Service, Snapshot, Waypoint};
 use cairn_route::{
-    DestinationRules, HostPolicy, Inputs as RouteInputs, KnownService, LastGood, VirtualServices,
+    Action, DestinationRules, HostPolicy, Inputs as RouteInputs, KnownService, LastGood, Route,
+    VirtualServices,
 };
 
 use crate::access_log::Format;
@@ -56,6 +57,8 @@ struct Found {
     /// The waypoints of its endpoints, which may stand between.
     guards: Vec<Arc<Waypoint>>,
     policy: Option<HostPolicy>,
+    /// It is a service of the same waypoint, and policies name it as their target.
+    guarded: bool,
 }
 
 /// What all services of one version share.
@@ -67,6 +70,8 @@ struct Shared<'a> {
     virtual_services: VirtualServices,
     rules: DestinationRules,
     options: CompileOptions,
+    /// Namespace, kind and name of whatever policies name as their target.
+    targets: BTreeSet<(&'a str, &'a str, &'a str)>,
 }
 
 /// Compiles the waypoint `gateway` without serving it, to explain and to validate.
@@ -113,6 +118,7 @@ impl Compiler {
                 virtual_services: VirtualServices::new(&virtual_services),
                 rules,
                 options: options(&plans.mesh.mesh),
+                targets: targets(state),
             };
             let services: Vec<_> = plans.mesh.services_of_waypoint(&waypoint.key).collect();
             for service in services {
@@ -166,6 +172,15 @@ impl Compiler {
                     .iter()
                     .map(|route| clusters.route(route, &mut hosts))
                     .collect();
+                let past = table
+                    .routes()
+                    .iter()
+                    .flat_map(|route| shared.past_policies(service, route));
+                for problem in past {
+                    if !clusters.problems.contains(&problem) {
+                        clusters.problems.push(problem);
+                    }
+                }
                 (table, routes)
             });
             ports.push(Arc::new(PortPlan::new(
@@ -215,14 +230,10 @@ impl Shared<'_> {
             .iter()
             .map(|endpoint| &endpoint.workload.labels)
             .collect();
-        let kind = match service.origin {
-            Origin::Kubernetes => Kind::Service,
-            Origin::ServiceEntry => Kind::ServiceEntry,
-        };
         self.select_for(
             &service.namespace,
             Some(TargetService {
-                kind,
+                kind: kind_of(service),
                 name: &service.name,
             }),
             &labels,
@@ -328,10 +339,60 @@ impl Shared<'_> {
         Found {
             host: host.to_owned(),
             guards: self.guards(service.as_deref()),
+            guarded: service.as_deref().is_some_and(|service| self.is_guarded(service)),
             service,
             policy,
         }
     }
+
+    fn is_guarded(&self, service: &Service) -> bool {
+        let target = (&*service.namespace, kind_of(service).as_str(), &*service.name);
+        service.waypoint.as_ref() == Some(&self.waypoint.key) && self.targets.contains(&target)
+    }
+
+    /// Where a route of `service` leads past the policies of another service: only those of the service that a request is
+    /// addressed to are asked, as in Istio.
+    fn past_policies(&self, service: &Service, route: &Route) -> Vec<Problem> {
+        let Action::Forward(destinations) = &route.action else {
+            return Vec::new();
+        };
+        let field = route.field.split(".match").next().unwrap_or_default();
+        destinations
+            .iter()
+            .filter(|destination| *destination.host != *service.hostname)
+            .filter_map(|destination| self.mesh.service_by_host(&destination.host))
+            .filter(|other| self.is_guarded(other))
+            .map(|other| {
+                Problem::warning(
+                    route.source.clone(),
+                    format!("{field}.route"),
+                    format!(
+                        "policies of {} do not apply to what this route sends there: those of {} do",
+                        other.hostname, service.hostname
+                    ),
+                    "name both services in the targetRefs of these policies, or the Gateway",
+                )
+            })
+            .collect()
+    }
+}
+
+fn kind_of(service: &Service) -> Kind {
+    match service.origin {
+        Origin::Kubernetes => Kind::Service,
+        Origin::ServiceEntry => Kind::ServiceEntry,
+    }
+}
+
+fn targets(state: &State) -> BTreeSet<(&str, &str, &str)> {
+    let policies = state.objects.authorization_policies.values();
+    policies
+        .flat_map(|policy| {
+            let spec = &policy.spec;
+            let references = spec.target_refs.iter().chain(&spec.target_ref);
+            references.map(|target| (&*policy.metadata.namespace, &*target.kind, &*target.name))
+        })
+        .collect()
 }
 
 fn options(settings: &MeshSettings) -> CompileOptions {
@@ -366,3 +427,6 @@ fn access_log(settings: &MeshSettings, problems: &mut Vec<Problem>) -> Option<Fo
     }));
     Some(format)
 }
+
+#[cfg(test)]
+mod tests;
