@@ -57,7 +57,14 @@ pub(super) fn of_tree(object: &ObjectRef, root: &Node, faults: &[String]) -> Opt
     if let Some(node) = field("hosts") {
         collect(node, &mut hosts);
     }
-    build(object, labels, annotations, &addresses(&found), hosts, class)
+    build(
+        object,
+        &labels,
+        &annotations,
+        &addresses(&found),
+        hosts,
+        class.as_deref(),
+    )
 }
 
 /// What is left of an object in a document that is no YAML.
@@ -69,25 +76,32 @@ pub(super) fn of_text(object: &ObjectRef, document: &str) -> Option<Resource> {
         .collect();
     // Which of its labels is which object's the lines do not tell for certain; escapes may spell anything.
     let may_say = |name: &&str| document.contains(*name) || document.contains('\\');
-    let labels = BINDING
+    let labels: Map<String, Json> = BINDING
         .iter()
         .filter(|name| may_say(name))
         .map(|name| ((*name).to_owned(), Json::from(UNREADABLE)))
         .collect();
     let class = match words_after(document, "gatewayClassName").as_slice() {
-        [class] => Some((*class).to_owned()),
+        [class] => Some(*class),
         _ => None,
     };
-    build(object, labels, Map::new(), &addresses(&words), Vec::new(), class)
+    build(
+        object,
+        &labels,
+        &Map::new(),
+        &addresses(&words),
+        Vec::new(),
+        class,
+    )
 }
 
 fn build(
     object: &ObjectRef,
-    labels: Map<String, Json>,
-    annotations: Map<String, Json>,
+    labels: &Map<String, Json>,
+    annotations: &Map<String, Json>,
     addresses: &[String],
     mut hosts: Vec<String>,
-    class: Option<String>,
+    class: Option<&str>,
 ) -> Option<Resource> {
     let spec = match object.kind {
         Kind::Namespace | Kind::GatewayClass => json!({}),
@@ -102,7 +116,7 @@ fn build(
             }
             json!({"hosts": hosts, "addresses": addresses, "resolution": "STATIC"})
         }
-        Kind::Gateway => json!({"gatewayClassName": class.as_deref().unwrap_or(UNREADABLE)}),
+        Kind::Gateway => json!({"gatewayClassName": class.unwrap_or(UNREADABLE)}),
         _ => return None,
     };
     let metadata = json!({

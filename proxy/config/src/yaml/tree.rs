@@ -90,12 +90,12 @@ impl Size {
         self.nodes = self.nodes.saturating_add(extent.nodes);
         self.bytes = self.bytes.saturating_add(extent.bytes);
         if self.nodes > MAX_NODES {
-            return Err(too_large(line, format!("{MAX_NODES} values")));
+            return Err(too_large(line, &format!("{MAX_NODES} values")));
         }
         if self.bytes > MAX_BYTES {
             return Err(too_large(
                 line,
-                format!("{} MiB of text", MAX_BYTES / (1024 * 1024)),
+                &format!("{} MiB of text", MAX_BYTES / (1024 * 1024)),
             ));
         }
         Ok(())
@@ -381,7 +381,7 @@ fn too_deep(line: u32) -> Fault {
     )
 }
 
-fn too_large(line: u32, limit: String) -> Fault {
+fn too_large(line: u32, limit: &str) -> Fault {
     Fault::new(
         line,
         format!("has more than {limit}"),
