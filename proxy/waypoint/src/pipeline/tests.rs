@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cairn_hbone::DrainWatch;
@@ -169,7 +170,8 @@ async fn refused_requests_of_http_2_are_logged_one_by_one() {
         let request = Request::get(format!("http://app{path}")).header("host", host);
         let (response, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();
         assert_eq!(response.await.unwrap().status(), 400);
-        assert_eq!(scene.lines.recv().await.unwrap(), line);
+        let written = tokio::time::timeout(Duration::from_secs(10), scene.lines.recv()).await;
+        assert_eq!(written.expect("a line in time").unwrap(), line);
     }
 }
 

@@ -1,0 +1,51 @@
+//! The benchmark runs, on a few requests and without Envoy: what it measures here means nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use cairn_tests::{Process, binary};
+use serde_json::Value;
+
+const SCENARIOS: [&str; 4] = ["base", "policy", "re-encapsulation", "routes-10"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_is_driven_and_written_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("measured.json");
+    let waypoint = binary("waypoint");
+    let output = Process::start(
+        env!("CARGO_BIN_EXE_bench").as_ref(),
+        &[
+            "waypoint",
+            "--alone",
+            "--rounds=1",
+            "--requests=128",
+            "--streams=8",
+            "--waypoint",
+            waypoint.to_str().unwrap(),
+            "--scenario",
+            &SCENARIOS.join(","),
+            "--json",
+            file.to_str().unwrap(),
+        ],
+    )
+    .wait();
+    assert_eq!(output.code, Some(0), "{}", output.text);
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let scenarios = written["scenarios"].as_array().unwrap();
+    assert_eq!(scenarios.len(), SCENARIOS.len());
+    for (scenario, name) in scenarios.iter().zip(SCENARIOS) {
+        assert_eq!(scenario["scenario"], name);
+        let waypoint = &scenario["waypoints"][0];
+        assert_eq!(waypoint["name"], "cairn");
+        assert!(
+            waypoint["requests_per_second"].as_f64().unwrap() > 0.0,
+            "{waypoint}"
+        );
+        assert!(waypoint["resident_kib"].as_u64().unwrap() > 0, "{waypoint}");
+        assert!(output.text.contains(name), "{}", output.text);
+    }
+}
