@@ -161,6 +161,8 @@ pub enum Failure {
     MissingHost,
     /// The target is in a form that a proxy does not serve.
     BadTarget,
+    /// The request asks to switch to a protocol that is not carried.
+    UpgradeRefused,
     /// The client sent a broken body or went away while sending it.
     DownstreamBody,
     /// The client sent a part of its body and then, for too long, nothing.
@@ -174,6 +176,7 @@ impl Failure {
             Failure::AmbiguousPath
             | Failure::MissingHost
             | Failure::BadTarget
+            | Failure::UpgradeRefused
             | Failure::DownstreamBody
             | Failure::StreamIdle => Side::Downstream,
             Failure::Upstream { .. } | Failure::ResponseTimeout => Side::Upstream,
@@ -249,6 +252,10 @@ impl Failure {
             Failure::BadTarget => Reply {
                 close: true,
                 ..reply(StatusCode::NOT_FOUND, "", Flags::NO_ROUTE, "route_not_found")
+            },
+            Failure::UpgradeRefused => Reply {
+                close: true,
+                ..reply(StatusCode::FORBIDDEN, "", none, "upgrade_failed")
             },
             Failure::DownstreamBody => Reply {
                 close: true,

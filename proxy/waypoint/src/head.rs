@@ -10,7 +10,7 @@ use cairn_http::{headers, target};
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::exchange::{Exchange, Switch};
 use crate::failure::Failure;
@@ -23,20 +23,14 @@ pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Failure> {
     let normalization = exchange.plans.mesh.mesh.path_normalization;
     let checked = normalise(&mut exchange.parts, normalization, &exchange.authority);
     exchange.switch = switch(&mut exchange.parts);
-    // A WebSocket is a GET for policies and routes, whichever version of HTTP asks for it, as in Envoy.
-    if exchange
-        .switch
-        .as_ref()
-        .is_some_and(|switch| matches!(switch.wanted, Wanted::Extended(_)))
-    {
-        exchange.parts.method = Method::GET;
-    }
+    let wanted = exchange.switch.as_ref().map(|switch| &switch.wanted);
+    let connect = connect(&mut exchange.parts, wanted);
     sanitise(&mut exchange.parts);
     if let Ok(authority) = &checked {
         exchange.authority = authority.clone();
     }
     exchange.recorder.headed(&exchange.parts, &exchange.authority);
-    checked.map(drop)
+    checked.and(connect)
 }
 
 /// Puts the target into its one form; gives the authority. `addressed` stands in for the Host that HTTP/1.0 need not
@@ -55,6 +49,11 @@ pub(crate) fn normalise(
         return Err(Failure::BadTarget);
     }
     target::normalize_head(parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)?;
+    // HTTP/2 has it in the target, where a rewrite of Host would not reach it.
+    if parts.uri.authority().is_some() {
+        let path = parts.uri.path_and_query().cloned();
+        parts.uri = path.map(Uri::from).ok_or(Failure::BadTarget)?;
+    }
     Ok(authority)
 }
 
@@ -71,6 +70,19 @@ fn authority(parts: &Parts, addressed: &Authority) -> Result<Authority, Failure>
         return Err(Failure::MissingHost);
     }
     Ok(authority)
+}
+
+/// A WebSocket is a GET for policies and routes, whichever version of HTTP asks for it, as in Envoy. Any other CONNECT
+/// would be something else for the endpoint than for the policies.
+fn connect(parts: &mut Parts, wanted: Option<&Wanted>) -> Result<(), Failure> {
+    if parts.method != Method::CONNECT {
+        return Ok(());
+    }
+    if !wanted.is_some_and(Wanted::is_websocket) {
+        return Err(Failure::UpgradeRefused);
+    }
+    parts.method = Method::GET;
+    Ok(())
 }
 
 /// What the request asks to switch to. Has to be seen before the fields that end at this hop are removed.

@@ -235,3 +235,53 @@ async fn the_near_end_of_a_plain_connection_is_logged() {
         client.write_all(request).await.unwrap();
     }
 }
+
+/// What a policy allowed as a GET must not reach anybody as something else.
+#[tokio::test]
+async fn only_a_websocket_is_carried_by_extended_connect() {
+    let mut scene = Scene::new("").await;
+    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    let mut sender = sender.ready().await.unwrap();
+    let connection = tokio::spawn(connection);
+    while !sender.is_extended_connect_protocol_enabled() {
+        tokio::task::yield_now().await;
+    }
+    let request = Request::builder()
+        .method("CONNECT")
+        .uri("http://app/a")
+        .extension(h2::ext::Protocol::from_static("connect-udp"));
+    let (response, _) = sender.send_request(request.body(()).unwrap(), false).unwrap();
+    assert_eq!(response.await.unwrap().status(), 403);
+    let line = scene.lines.recv().await.unwrap();
+    assert_eq!(line, "CONNECT /a 403 - upgrade_failed -");
+    connection.abort();
+}
+
+/// Of both versions of HTTP the endpoint sees the authority of the route, not the client's.
+#[tokio::test]
+async fn an_authority_is_rewritten_in_http_2() {
+    let route = r#"
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app, namespace: default}
+spec:
+  hosts: [app]
+  http:
+  - rewrite: {authority: other.example}
+    route: [{destination: {host: app}}]
+"#;
+    let scene = Scene::new(route).await;
+    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    let request = Request::get("http://app/a").body(()).unwrap();
+    let (response, _) = sender.send_request(request, true).unwrap();
+    let (endpoint, _) = scene.endpoint.accept().await.unwrap();
+    let mut endpoint = h2::server::handshake(endpoint).await.unwrap();
+    let (request, mut respond) = endpoint.accept().await.unwrap().unwrap();
+    assert_eq!(request.uri().authority().unwrap(), "other.example");
+    assert_eq!(request.headers()["x-envoy-original-host"], "app");
+    respond.send_response(Response::new(()), true).unwrap();
+    tokio::spawn(async move { while endpoint.accept().await.is_some() {} });
+    assert_eq!(response.await.unwrap().status(), 200);
+}
