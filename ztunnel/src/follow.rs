@@ -1,6 +1,6 @@
 //! Keeping up with the configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +93,7 @@ impl Follow {
 
 /// Says what is newly wrong.
 pub(crate) fn tell(problems: &[Problem], before: &[Problem]) {
+    let before: HashSet<_> = before.iter().collect();
     for problem in problems.iter().filter(|problem| !before.contains(problem)) {
         tracing::warn!("{problem}");
     }

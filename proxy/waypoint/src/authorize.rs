@@ -3,8 +3,13 @@
 //! Policies see the normalised path that is also matched and forwarded. Every set that binds must agree.
 
 use cairn_authz::{PolicySet, Request, Verdict};
+use http::request::Parts;
+use http::uri::Authority;
 
+use crate::downstream::Downstream;
+use crate::exchange::Scope;
 use crate::failure::Failure;
+use crate::proxy::Proxy;
 
 /// Refuses what a policy forbids; each set is asked about the request as it is to see it.
 pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'a>)>) -> Result<(), Failure> {
@@ -18,4 +23,33 @@ pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'
         }
     }
     Ok(())
+}
+
+/// Ends when a later version of the configuration than `seen` forbids what was allowed: a connection, or the request
+/// that turned one into something else than HTTP.
+pub(crate) async fn revoked(
+    proxy: &Proxy,
+    downstream: &Downstream,
+    request: Option<&(Parts, Authority)>,
+    mut seen: u64,
+) -> Failure {
+    let mut versions = proxy.version.subscribe();
+    loop {
+        if versions.wait_for(|version| *version != seen).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let plans = proxy.plans.load_full();
+        seen = plans.version;
+        let scope = Scope::of(&plans, &downstream.target, &downstream.peer);
+        if matches!(scope, Scope::Gone) {
+            return Failure::ClusterNotFound;
+        }
+        let access = match request {
+            Some((parts, authority)) => downstream.access_of(parts, authority),
+            None => downstream.access(),
+        };
+        if let Err(failure) = check(scope.policies(access)) {
+            return failure;
+        }
+    }
 }

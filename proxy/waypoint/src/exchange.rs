@@ -19,6 +19,7 @@ use crate::record::Recorder;
 
 /// A request, the snapshot that decides about it, and what has been decided.
 pub(crate) struct Exchange {
+    pub(crate) proxy: Arc<Proxy>,
     /// Loaded when the head had been read; used to the end.
     pub(crate) plans: Arc<Plans>,
     pub(crate) downstream: Arc<Downstream>,
@@ -36,6 +37,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Switch {
     pub(crate) wanted: Wanted,
     pub(crate) stream: OnUpgrade,
+    /// The request as it was authorized, and its authority: asked about again for as long as what it opened is open.
+    pub(crate) request: (Parts, Authority),
 }
 
 /// What the request is addressed to, in the snapshot.
@@ -142,6 +145,7 @@ impl Exchange {
         let recorder = Recorder::open(proxy, &plans, &downstream, scope.labels(proxy), &parts);
         let authority = downstream.authority.clone();
         Exchange {
+            proxy: Arc::clone(proxy),
             plans,
             downstream,
             parts,

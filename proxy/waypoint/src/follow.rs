@@ -1,5 +1,6 @@
 //! Following the configuration: each new state is compiled off the data path and put in force.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cairn_api::meta::Key;
@@ -15,7 +16,6 @@ pub(crate) struct Follow {
     pub(crate) compiler: Compiler,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) problems: watch::Sender<Arc<Vec<Problem>>>,
-    pub(crate) version: watch::Sender<u64>,
 }
 
 impl Follow {
@@ -26,19 +26,22 @@ impl Follow {
         mut current: Arc<State>,
         gateway: Key,
     ) {
-        self.log(&current, &self.problems.borrow().clone(), &[]);
+        tell(&new(&current, &self.problems.borrow(), &[]));
         while config.changed().await.is_ok() {
             current = Arc::clone(&config.borrow_and_update());
             let state = Arc::clone(&current);
             let mut compiler = self.compiler;
+            let before = Arc::clone(&self.problems.borrow());
             let compiled = tokio::task::spawn_blocking(move || {
-                let compiled = compiler.compile(&state);
-                (compiler, compiled)
+                let (plans, problems) = compiler.compile(&state);
+                let new = new(&state, &problems, &before);
+                (compiler, plans, problems, new)
             });
             match compiled.await {
-                Ok((compiler, (plans, problems))) => {
+                Ok((compiler, plans, problems, new)) => {
                     self.compiler = compiler;
-                    self.apply(plans, problems, &current);
+                    self.apply(plans, problems);
+                    tell(&new);
                 }
                 Err(error) => {
                     tracing::error!(
@@ -51,19 +54,24 @@ impl Follow {
         }
     }
 
-    fn apply(&self, plans: Plans, problems: Vec<Problem>, state: &State) {
+    fn apply(&self, plans: Plans, problems: Vec<Problem>) {
         let version = plans.version;
         self.proxy.plans.store(Arc::new(plans));
         tracing::info!(version, "configuration in force");
-        self.log(state, &problems, &self.problems.borrow().clone());
         self.problems.send_replace(Arc::new(problems));
-        self.version.send_replace(version);
+        self.proxy.version.send_replace(version);
     }
+}
 
-    /// Says what is newly wrong.
-    fn log(&self, state: &State, problems: &[Problem], before: &[Problem]) {
-        for problem in problems.iter().filter(|problem| !before.contains(problem)) {
-            tracing::warn!("{}", state.locate(problem.clone()));
-        }
+/// What is newly wrong, and where.
+fn new(state: &State, problems: &[Problem], before: &[Problem]) -> Vec<Problem> {
+    let before: HashSet<_> = before.iter().collect();
+    let new = problems.iter().filter(|problem| !before.contains(problem));
+    new.map(|problem| state.locate(problem.clone())).collect()
+}
+
+fn tell(problems: &[Problem]) {
+    for problem in problems {
+        tracing::warn!("{problem}");
     }
 }

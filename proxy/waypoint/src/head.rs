@@ -22,13 +22,18 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Failure> {
     let normalization = exchange.plans.mesh.mesh.path_normalization;
     let checked = normalise(&mut exchange.parts, normalization, &exchange.authority);
-    exchange.switch = switch(&mut exchange.parts);
-    let wanted = exchange.switch.as_ref().map(|switch| &switch.wanted);
+    let switch = switch(&mut exchange.parts);
+    let wanted = switch.as_ref().map(|(wanted, _)| wanted);
     let connect = connect(&mut exchange.parts, wanted);
     sanitise(&mut exchange.parts);
     if let Ok(authority) = &checked {
         exchange.authority = authority.clone();
     }
+    exchange.switch = switch.map(|(wanted, stream)| Switch {
+        wanted,
+        stream,
+        request: (exchange.parts.clone(), exchange.authority.clone()),
+    });
     exchange.recorder.headed(&exchange.parts, &exchange.authority);
     checked.and(connect)
 }
@@ -86,15 +91,12 @@ fn connect(parts: &mut Parts, wanted: Option<&Wanted>) -> Result<(), Failure> {
 }
 
 /// What the request asks to switch to. Has to be seen before the fields that end at this hop are removed.
-fn switch(parts: &mut Parts) -> Option<Switch> {
+fn switch(parts: &mut Parts) -> Option<(Wanted, OnUpgrade)> {
     let request = http::Request::from_parts(std::mem::replace(parts, empty()), ());
     let wanted = upgrade::requested(&request);
     *parts = request.into_parts().0;
     let stream = OnUpgrade::take(&mut parts.extensions)?;
-    Some(Switch {
-        wanted: wanted?,
-        stream,
-    })
+    Some((wanted?, stream))
 }
 
 fn empty() -> Parts {

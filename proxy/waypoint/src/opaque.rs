@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cairn_http::upgrade::bridge;
+use cairn_http::upgrade::{Bridged, bridge};
 use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -49,7 +49,13 @@ pub(crate) async fn serve(
             series.opened();
             let carried = tokio::select! {
                 carried = bridge(client, stream, IDLE) => carried,
-                () = downstream.drain.forced() => cairn_http::upgrade::Bridged::default(),
+                () = downstream.drain.forced() => Bridged::default(),
+                failure = authorize::revoked(proxy, downstream, None, plans.version) => {
+                    let reply = failure.reply();
+                    record.flags = reply.flags;
+                    record.details = reply.details;
+                    Bridged::default()
+                }
             };
             series.add_received(carried.sent);
             series.add_sent(carried.received);

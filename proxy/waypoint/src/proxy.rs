@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use cairn_telemetry::AccessLog;
 use cairn_telemetry::traffic::{HttpMetrics, Interned, ServiceLabels, TcpMetrics, WorkloadLabels};
+use tokio::sync::watch;
 
 use crate::plan::Plans;
 use crate::upstream::Dialer;
@@ -12,6 +13,8 @@ use crate::upstream::Dialer;
 pub(crate) struct Proxy {
     /// The compiled configuration. A request loads it once.
     pub(crate) plans: ArcSwap<Plans>,
+    /// The version of `plans`, once it is in force.
+    pub(crate) version: watch::Sender<u64>,
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) access_log: AccessLog,
     pub(crate) http: HttpMetrics,

@@ -21,7 +21,7 @@ use http::{HeaderMap, StatusCode};
 use crate::access_log::{Record, UpstreamLocal};
 use crate::deadline::TimedOut;
 use crate::downstream::Downstream;
-use crate::failure::Flags;
+use crate::failure::{Flags, Reply};
 use crate::plan::{Cluster, Plans};
 use crate::proxy::Proxy;
 use crate::upload::Progress;
@@ -179,6 +179,15 @@ impl Recorder {
         }
         if let Some(format) = &open.plans.access_log {
             open.record.response_captured = format.capture_response(headers);
+        }
+    }
+
+    /// The waypoint itself has put an end to what the response had begun.
+    pub(crate) fn cut(mut self, reply: Reply) {
+        if let Some(mut open) = self.0.take() {
+            open.record.flags = open.record.flags.with(reply.flags);
+            open.record.details = reply.details;
+            open.write();
         }
     }
 

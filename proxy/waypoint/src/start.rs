@@ -160,9 +160,10 @@ impl Waypoint {
         let registry = Registry::new();
         let readiness = Readiness::default();
         let starting = readiness.task("listening");
-        let (version_sender, version) = watch::channel(plans.version);
         let (problem_sender, problems) = watch::channel(Arc::new(problems));
+        let (version, _) = watch::channel(plans.version);
         let proxy = Arc::new(Proxy {
+            version,
             plans: ArcSwap::from_pointee(plans),
             dialer,
             access_log: access_log.clone(),
@@ -199,8 +200,8 @@ impl Waypoint {
             compiler,
             proxy: Arc::clone(&proxy),
             problems: problem_sender,
-            version: version_sender,
         };
+        let version = proxy.version.subscribe();
         tasks.spawn(follow.run(config, state, options.gateway));
         let (stop, stopped) = watch::channel(false);
         tasks.spawn(Acceptor::new(identities, identity.clone(), proxy, watch).run(listener, stopped));

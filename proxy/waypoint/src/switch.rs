@@ -1,12 +1,16 @@
 //! Connections that stop being HTTP: WebSocket and other upgrades.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_http::body::{Body, End, Outcome};
 use cairn_http::upgrade::{OnUpgrade, Wanted, bridge};
 use http::header::{CONNECTION, UPGRADE};
+use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
+use crate::authorize;
 use crate::exchange::Exchange;
 
 /// How long an upgraded connection may be silent.
@@ -19,6 +23,7 @@ pub(crate) struct Streams {
     client: OnUpgrade,
     endpoint: OnUpgrade,
     protocol: Option<HeaderValue>,
+    request: (Parts, Authority),
 }
 
 /// Asks the endpoint for the switch that the client asks for.
@@ -48,25 +53,32 @@ pub(crate) fn accepted(exchange: &mut Exchange, response: &mut Response<Body>) -
         client: switch.stream,
         endpoint,
         protocol: response.headers().get(UPGRADE).cloned(),
+        request: switch.request,
     })
 }
 
 /// Copies between the streams once the response has been written, in a task of its own that records the request at its
-/// end.
+/// end. It ends early when a policy comes to forbid the request.
 pub(crate) fn spawn(exchange: &mut Exchange, streams: Streams, response: &mut Response<Body>) {
     if let Some(protocol) = streams.protocol {
         response.headers_mut().insert(UPGRADE, protocol);
         response.headers_mut().insert(CONNECTION, NAMES_UPGRADE);
     }
     let recorder = exchange.recorder.take();
-    let drain = exchange.downstream.drain.clone();
+    let proxy = Arc::clone(&exchange.proxy);
+    let downstream = Arc::clone(&exchange.downstream);
+    let seen = exchange.plans.version;
     tokio::spawn(async move {
-        let (Ok(client), Ok(endpoint)) = tokio::join!(streams.client.stream(), streams.endpoint.stream())
-        else {
-            return;
+        let carried = async {
+            let (Ok(client), Ok(endpoint)) = tokio::join!(streams.client.stream(), streams.endpoint.stream())
+            else {
+                return None;
+            };
+            Some(bridge(client, endpoint, IDLE).await)
         };
         tokio::select! {
-            carried = bridge(client, endpoint, IDLE) => {
+            carried = carried => {
+                let Some(carried) = carried else { return };
                 recorder.carried(carried.sent);
                 recorder.close(&End {
                     bytes: carried.received,
@@ -75,7 +87,10 @@ pub(crate) fn spawn(exchange: &mut Exchange, streams: Streams, response: &mut Re
                     trailers: None,
                 });
             }
-            () = drain.forced() => {}
+            () = downstream.drain.forced() => {}
+            failure = authorize::revoked(&proxy, &downstream, Some(&streams.request), seen) => {
+                recorder.cut(failure.reply());
+            }
         }
     });
 }

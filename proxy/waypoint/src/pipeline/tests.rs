@@ -32,6 +32,7 @@ struct Scene {
     lines: mpsc::Receiver<String>,
     registry: Registry,
     endpoint: TcpListener,
+    compiler: Compiler,
 }
 
 const MESH: &str = r#"
@@ -58,7 +59,7 @@ metadata: {name: app, namespace: default, labels: {istio.io/use-waypoint: waypoi
 spec:
   clusterIP: 127.9.0.10
   selector: {app: app}
-  ports: [{name: http, port: 80, targetPort: PORT}]
+  ports: [{name: http, port: 80, targetPort: PORT}, {name: tcp, port: 90, targetPort: PORT}]
 ---
 apiVersion: v1
 kind: Pod
@@ -70,20 +71,16 @@ status: {podIP: 127.0.0.1}
 impl Scene {
     async fn new(more: &str) -> Scene {
         let endpoint = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = endpoint.local_addr().unwrap().port();
-        let yaml = format!("{}---{more}", MESH.replace("PORT", &port.to_string()));
-        let state = cairn_config::from_str(&yaml, Path::new("mesh.yaml"));
-        let objects = cairn_mesh::controllers::complete(&state.objects);
-        let state = cairn_config::State::from_objects(objects);
         let dialer = Arc::new(Dialer::offline());
         let mut compiler = Compiler::new(
             cairn_api::meta::Key::new("default", "waypoint"),
             Arc::clone(&dialer),
         );
-        let (plans, _) = compiler.compile(&state);
+        let plans = plans(&mut compiler, &endpoint, 1, more);
         let (sender, lines) = mpsc::channel(16);
         let registry = Registry::new();
         let proxy = Arc::new(Proxy {
+            version: tokio::sync::watch::channel(plans.version).0,
             plans: ArcSwap::from_pointee(plans),
             dialer,
             access_log: AccessLog::new(Sink::Channel(sender)).unwrap(),
@@ -97,11 +94,23 @@ impl Scene {
             lines,
             registry,
             endpoint,
+            compiler,
         }
+    }
+
+    /// Puts another configuration in force.
+    fn change(&mut self, version: u64, more: &str) {
+        let plans = plans(&mut self.compiler, &self.endpoint, version, more);
+        self.proxy.plans.store(Arc::new(plans));
+        self.proxy.version.send_replace(version);
     }
 
     /// A connection of the client to the service.
     fn connect(&self) -> DuplexStream {
+        self.connect_to(80)
+    }
+
+    fn connect_to(&self, port: u16) -> DuplexStream {
         let (client, near) = duplex(64 * 1024);
         let plans = self.proxy.plans.load_full();
         let service = plans.mesh.service_by_vip([127, 9, 0, 10].into()).unwrap();
@@ -109,8 +118,8 @@ impl Scene {
             &plans.mesh,
             "spiffe://cluster.local/ns/default/sa/sleep".parse().unwrap(),
             SocketAddr::from(([127, 9, 0, 11], 40000)),
-            SocketAddr::from(([127, 9, 0, 10], 80)),
-            Target::Service(Arc::clone(&service.hostname), 80),
+            SocketAddr::from(([127, 9, 0, 10], port)),
+            Target::Service(Arc::clone(&service.hostname), port),
             DrainWatch::never(),
         );
         let downstream = Arc::new(downstream.unwrap());
@@ -118,6 +127,34 @@ impl Scene {
         tokio::spawn(async move { protocol::serve(&proxy, &downstream, near).await });
         client
     }
+}
+
+fn plans(compiler: &mut Compiler, endpoint: &TcpListener, version: u64, more: &str) -> crate::plan::Plans {
+    let port = endpoint.local_addr().unwrap().port();
+    let yaml = format!("{}---{more}", MESH.replace("PORT", &port.to_string()));
+    let state = cairn_config::from_str(&yaml, Path::new("mesh.yaml"));
+    let objects = cairn_mesh::controllers::complete(&state.objects);
+    let mut state = cairn_config::State::from_objects(objects);
+    state.version = version;
+    compiler.compile(&state).0
+}
+
+/// Forbids everybody to use the service with `method`; all there is, with none.
+fn deny(method: Option<&str>) -> String {
+    let rule = method.map_or("{}".to_owned(), |method| {
+        format!("{{to: [{{operation: {{methods: [{method}]}}}}]}}")
+    });
+    format!(
+        r#"
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: deny, namespace: default}}
+spec:
+  targetRefs: [{{kind: Service, group: "", name: app}}]
+  action: DENY
+  rules: [{rule}]
+"#
+    )
 }
 
 /// Reads until `text` has come.
@@ -131,6 +168,12 @@ async fn read_to(stream: &mut (impl tokio::io::AsyncRead + Unpin), text: &str) -
         read.push(char::from(byte[0]));
     }
     read
+}
+
+async fn is_closed(stream: &mut DuplexStream) {
+    let mut byte = [0];
+    let ended = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut byte)).await;
+    assert_eq!(ended.expect("in time").unwrap_or(0), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,4 +327,43 @@ spec:
     respond.send_response(Response::new(()), true).unwrap();
     tokio::spawn(async move { while endpoint.accept().await.is_some() {} });
     assert_eq!(response.await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_websocket_ends_when_a_policy_comes_to_forbid_it() {
+    let mut scene = Scene::new("").await;
+    let mut client = scene.connect();
+    let request = b"GET /a HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let (mut endpoint, _) = scene.endpoint.accept().await.unwrap();
+    read_to(&mut endpoint, "\r\n\r\n").await;
+    let answer =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
+    endpoint.write_all(answer).await.unwrap();
+    read_to(&mut client, "hello").await;
+    // One that speaks of other requests leaves it alone.
+    scene.change(2, &deny(Some("POST")));
+    client.write_all(b"still here").await.unwrap();
+    read_to(&mut endpoint, "still here").await;
+    scene.change(3, &deny(Some("GET")));
+    is_closed(&mut client).await;
+    let line = scene.lines.recv().await.unwrap();
+    let details = "rbac_access_denied_matched_policy[ns[default]-policy[deny]-rule[0]]";
+    assert!(line.starts_with(&format!("GET /a 101 - {details} ")), "{line}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_http_ends_when_a_policy_comes_to_forbid_it() {
+    let mut scene = Scene::new("").await;
+    let mut client = scene.connect_to(90);
+    client.write_all(b"hello").await.unwrap();
+    let (mut endpoint, _) = scene.endpoint.accept().await.unwrap();
+    read_to(&mut endpoint, "hello").await;
+    scene.change(2, "");
+    client.write_all(b"still here").await.unwrap();
+    read_to(&mut endpoint, "still here").await;
+    scene.change(3, &deny(None));
+    is_closed(&mut client).await;
+    let line = scene.lines.recv().await.unwrap();
+    assert!(line.contains(" rbac_access_denied_matched_policy["), "{line}");
 }
