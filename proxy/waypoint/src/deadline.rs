@@ -1,8 +1,10 @@
-//! A route's timeout: over all attempts and the whole response, from the end of the request. Of a request that does not
-//! come to its end [`crate::upload`] takes care.
+//! A route's timeout: over all attempts and the whole response, from the end of the request. Of a client that does not
+//! come to the end of its request [`crate::upload`] takes care; of an endpoint that does not read on to it, the timeout.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,18 +13,41 @@ use cairn_http::body::{Body, Error};
 use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
+use crate::upload::Progress;
+
 /// Ends when the time is up.
 pub(crate) type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs from the end of the request's body; from now, when there is none.
-pub(crate) fn timer(timeout: Duration, request_body: Option<oneshot::Receiver<()>>) -> Timer {
+pub(crate) fn timer(timeout: Duration, request_body: Option<(oneshot::Receiver<()>, Arc<Progress>)>) -> Timer {
     Box::pin(async move {
-        if let Some(ended) = request_body {
-            // Dropped unsent means that the body will not go on either.
-            let _ = ended.await;
+        if let Some((ended, progress)) = request_body
+            && read(ended, &progress, timeout).await.is_err()
+        {
+            return;
         }
         tokio::time::sleep(timeout).await;
     })
+}
+
+/// The endpoint has read nothing of what there was for it.
+struct Unread;
+
+/// Waits for the end of a body for as long as it is the client's turn, or the endpoint goes on reading.
+async fn read(mut ended: oneshot::Receiver<()>, progress: &Progress, timeout: Duration) -> Result<(), Unread> {
+    let mut before = progress.received.load(Ordering::Relaxed);
+    loop {
+        tokio::select! {
+            // Dropped unsent means that the body will not go on either.
+            _ = &mut ended => return Ok(()),
+            () = tokio::time::sleep(timeout) => {}
+        }
+        let now = progress.received.load(Ordering::Relaxed);
+        if now == before && !progress.wanted.load(Ordering::Relaxed) {
+            return Err(Unread);
+        }
+        before = now;
+    }
 }
 
 /// The time was up while the response was being received.

@@ -1,5 +1,7 @@
 //! Phase 6 and 7, route and attempt: a request as its route wants it, sent to the route's cluster.
 
+use std::sync::Arc;
+
 use cairn_http::body::Body;
 use cairn_route::{Destination, HeaderOperations, rewrite};
 use http::header::HOST;
@@ -11,7 +13,7 @@ use crate::deadline::{self, Timed, Timer};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::plan::RoutePlan;
-use crate::upload::Upload;
+use crate::upload::{Progress, Upload};
 use crate::{attempt, respond, switch};
 
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
@@ -117,14 +119,14 @@ fn quoted(exchange: &Exchange, operations: Option<&HeaderOperations>) -> HeaderM
     }
 }
 
-/// The request's body, counted; and the news of its end, unless it has ended already.
-fn count(exchange: &Exchange, body: Body) -> (Body, Option<oneshot::Receiver<()>>) {
+/// The request's body, counted; and the news of its end and its progress, unless it has ended already.
+fn count(exchange: &Exchange, body: Body) -> (Body, Option<(oneshot::Receiver<()>, Arc<Progress>)>) {
     if body.is_end_stream() {
         return (Body::empty(), None);
     }
     let recorder = &exchange.recorder;
     let (upload, news) = Upload::new(body, recorder.progress(), recorder.is_grpc());
-    (Body::boxed(upload), Some(news))
+    (Body::boxed(upload), Some((news, recorder.progress())))
 }
 
 fn request(exchange: &mut Exchange, uri: Uri, body: Body) -> Request<Body> {

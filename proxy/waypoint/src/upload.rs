@@ -23,6 +23,8 @@ pub(crate) struct Progress {
     pub(crate) messages: AtomicU64,
     /// Its response has begun and not ended. A stream that goes both ways may then be silent.
     pub(crate) answering: AtomicBool,
+    /// It is the client's turn: who sends the body on waits for more of it.
+    pub(crate) wanted: AtomicBool,
 }
 
 /// The client has begun a body and sends no more of it.
@@ -91,6 +93,7 @@ impl http_body::Body for Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.body).poll_frame(cx);
+        this.progress.wanted.store(polled.is_pending(), Ordering::Relaxed);
         match &polled {
             Poll::Pending if this.poll_stalled(cx).is_ready() => {
                 return Poll::Ready(Some(Err(Error::Producer(Box::new(Stalled)))));

@@ -367,3 +367,35 @@ async fn a_connection_that_is_not_http_ends_when_a_policy_comes_to_forbid_it() {
     let line = scene.lines.recv().await.unwrap();
     assert!(line.contains(" rbac_access_denied_matched_policy["), "{line}");
 }
+
+/// The endpoint takes no more than its window, so the request never comes to its end.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_also_ends_what_the_endpoint_does_not_read() {
+    let route = r#"
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app, namespace: default}
+spec:
+  hosts: [app]
+  http:
+  - timeout: 2s
+    route: [{destination: {host: app}}]
+"#;
+    let mut scene = Scene::new(route).await;
+    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    let request = Request::post("http://app/a").body(()).unwrap();
+    let (response, mut body) = sender.send_request(request, false).unwrap();
+    body.send_data(Bytes::from(vec![0; 200_000]), true).unwrap();
+    let (endpoint, _) = scene.endpoint.accept().await.unwrap();
+    let mut endpoint = h2::server::handshake(endpoint).await.unwrap();
+    let (_unread, _respond) = endpoint.accept().await.unwrap().unwrap();
+    tokio::spawn(async move { while endpoint.accept().await.is_some() {} });
+    let began = Instant::now();
+    let answered = tokio::time::timeout(Duration::from_secs(60), response).await;
+    assert_eq!(answered.expect("in time").unwrap().status(), 504);
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    let line = scene.lines.recv().await.unwrap();
+    assert!(line.starts_with("POST /a 504 UT response_timeout "), "{line}");
+}
