@@ -3,9 +3,12 @@
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -146,6 +149,26 @@ impl Mesh {
             // A proxy that has ended will not follow.
             let _ = current.wait_for(|current| *current >= version).await;
         }
+    }
+
+    /// Resolves when the admin interface of one of its proxies has been asked to end the process.
+    pub(crate) async fn quit(&self) {
+        let mut asked: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
+        for (_, waypoint) in self.waypoints() {
+            asked.push(Box::pin(waypoint.quit()));
+        }
+        if let Some(ztunnel) = &self.ztunnel {
+            asked.push(Box::pin(ztunnel.quit()));
+        }
+        poll_fn(|cx| {
+            let mut asked = asked.iter_mut().map(|one| one.as_mut().poll(cx));
+            if asked.any(|polled| polled.is_ready()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// Stops the waypoints first, for what is under way there still needs ways in and out; then the ztunnel, then the

@@ -96,11 +96,13 @@ impl Session {
         }
     }
 
-    /// Prints what the proxies write and what changes, and lets the mesh follow, until a signal comes.
+    /// Prints what the proxies write and what changes, and lets the mesh follow, until a signal comes or an
+    /// admin interface is told to stop.
     pub(crate) async fn follow(&mut self, signals: &mut Signals) {
         loop {
             tokio::select! {
                 () = signals.next() => return,
+                () = self.mesh.quit() => return,
                 Some(line) = self.written.recv() => self.print(&line),
                 Ok(()) = self.config.changed() => self.change().await,
             }

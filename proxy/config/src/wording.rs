@@ -74,6 +74,8 @@ fn mismatched(expected: &str, found: Option<&Node>) -> Wording {
     }
 }
 
+const NUMBER: &str = "write a number without quotes";
+
 /// A shape that a value may be required to have.
 struct Shape {
     text: String,
@@ -86,11 +88,11 @@ fn shape(expected: &str) -> Shape {
         "a sequence" => ("a list", "put `- ` before each item, on lines of their own"),
         "a map" => ("a mapping", "write `name: value` lines below it"),
         "a boolean" => ("true or false", "write true or false"),
-        "u8" | "u16" | "u32" | "u64" | "usize" => {
-            ("a whole number, 0 or more", "write a number without quotes")
-        }
-        "i8" | "i16" | "i32" | "i64" | "isize" => ("a whole number", "write a number without quotes"),
-        "f32" | "f64" => ("a number", "write a number without quotes"),
+        "u8" => ("a whole number from 0 to 255", NUMBER),
+        "u16" => ("a whole number from 0 to 65535", NUMBER),
+        "u32" | "u64" | "usize" => ("a whole number, 0 or more", NUMBER),
+        "i8" | "i16" | "i32" | "i64" | "isize" => ("a whole number", NUMBER),
+        "f32" | "f64" => ("a number", NUMBER),
         "string or map" | "variant identifier" => ("one of its names", "write the name as text"),
         _ if expected.starts_with("struct ") => {
             ("a mapping of fields", "write its fields below it, indented")

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_http::body::Body;
+use cairn_http::grpc;
 use cairn_http::pool::{self, SendError};
 use cairn_mesh::AppProtocol;
 use http::{Method, Request, Response, Version};
@@ -77,16 +78,21 @@ pub(crate) async fn send(
     }
 }
 
-/// HTTP/2 when the port says so or the client speaks it; else HTTP/1.1. A WebSocket of an HTTP/2 client goes over
-/// HTTP/1.1 all the same, for hardly any server takes it otherwise; the pool translates.
+/// HTTP/2 when the port says so, when it says nothing and the client speaks it, and for gRPC, which is nothing else; a port
+/// that is declared as HTTP is HTTP/1.1, as in Istio. A WebSocket of an HTTP/2 client goes over HTTP/1.1 all the same,
+/// for hardly any server takes it otherwise; the pool translates.
 fn pool_of<'a>(
     upstream: &'a Upstream,
     protocol: AppProtocol,
     request: &Request<Body>,
 ) -> &'a pool::Upstream<Dial> {
-    let declared = matches!(protocol, AppProtocol::Http2 | AppProtocol::Grpc);
     let spoken = request.version() == Version::HTTP_2 && request.method() != Method::CONNECT;
-    if declared || spoken {
+    let http2 = match protocol {
+        AppProtocol::Http2 | AppProtocol::Grpc => true,
+        AppProtocol::Http => spoken && grpc::is_grpc(request.headers()),
+        _ => spoken,
+    };
+    if http2 {
         &upstream.connections.http2
     } else {
         &upstream.connections.http1

@@ -19,7 +19,10 @@ use crate::upload::Progress;
 pub(crate) type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs from the end of the request's body; from now, when there is none.
-pub(crate) fn timer(timeout: Duration, request_body: Option<(oneshot::Receiver<()>, Arc<Progress>)>) -> Timer {
+pub(crate) fn timer(
+    timeout: Duration,
+    request_body: Option<(oneshot::Receiver<()>, Arc<Progress>)>,
+) -> Timer {
     Box::pin(async move {
         if let Some((ended, progress)) = request_body
             && read(ended, &progress, timeout).await.is_err()
@@ -34,7 +37,11 @@ pub(crate) fn timer(timeout: Duration, request_body: Option<(oneshot::Receiver<(
 struct Unread;
 
 /// Waits for the end of a body for as long as it is the client's turn, or the endpoint goes on reading.
-async fn read(mut ended: oneshot::Receiver<()>, progress: &Progress, timeout: Duration) -> Result<(), Unread> {
+async fn read(
+    mut ended: oneshot::Receiver<()>,
+    progress: &Progress,
+    timeout: Duration,
+) -> Result<(), Unread> {
     let mut before = progress.received.load(Ordering::Relaxed);
     loop {
         tokio::select! {

@@ -210,20 +210,28 @@ impl Explanation {
     }
 
     fn clusters(&mut self, plans: &Plans, waypoint: &Waypoint, route: &RoutePlan) {
-        let weights: Vec<u32> = match route.action() {
-            Some(Action::Forward(all)) => all.iter().map(|destination| destination.weight).collect(),
-            _ => vec![1],
+        // A sole destination gets everything, whatever its weight.
+        let weights: Vec<Option<u32>> = match route.action() {
+            Some(Action::Forward(all)) if all.iter().nth(1).is_some() => {
+                all.iter().map(|destination| Some(destination.weight)).collect()
+            }
+            _ => vec![None],
         };
         for (weight, cluster) in weights.iter().zip(&route.clusters) {
             match cluster.as_deref() {
-                None => self.say("cluster", "503: the destination is not in the mesh".to_owned()),
+                None => {
+                    let answer =
+                        "503: the mesh has no such host, port or subset; `cairn validate` says which";
+                    self.say("cluster", answer.to_owned());
+                }
                 Some(cluster) => self.endpoints(plans, waypoint, *weight, cluster),
             }
         }
     }
 
-    fn endpoints(&mut self, plans: &Plans, waypoint: &Waypoint, weight: u32, cluster: &Cluster) {
-        self.say("cluster", format!("{} (weight {weight})", cluster.name));
+    fn endpoints(&mut self, plans: &Plans, waypoint: &Waypoint, weight: Option<u32>, cluster: &Cluster) {
+        let weight = weight.map_or_else(String::new, |weight| format!(" (weight {weight})"));
+        self.say("cluster", format!("{}{weight}", cluster.name));
         if cluster.endpoints.is_empty() {
             self.say("endpoint", answer(&Failure::NoHealthyUpstream));
         }

@@ -22,7 +22,8 @@ pub(super) fn matcher(block: &HttpMatchRequest, field: &str, findings: &mut Find
     let mut complete = true;
     let path = block.uri.as_ref().and_then(|uri| {
         let field = format!("{field}.uri");
-        let Some(expected) = expected(uri, &field, findings) else {
+        let said = says_something(uri, &field, findings);
+        let Some(expected) = expected(uri, &field, findings).filter(|_| said) else {
             complete = false;
             return None;
         };
@@ -44,6 +45,7 @@ pub(super) fn matcher(block: &HttpMatchRequest, field: &str, findings: &mut Find
     for (name, header, condition) in pseudo {
         let Some(condition) = condition else { continue };
         let field = format!("{field}.{name}");
+        complete &= says_something(condition, &field, findings);
         match expected(condition, &field, findings) {
             Some(Expected::Text(text)) => {
                 if header == HeaderField::Method {
@@ -120,6 +122,20 @@ pub(super) fn matcher(block: &HttpMatchRequest, field: &str, findings: &mut Find
         query,
         source,
     })
+}
+
+/// Every request has a path, a method, an authority and a scheme. A condition on one of them that asks for nothing is a
+/// slip of the pen, and would make the route one for all requests.
+fn says_something(condition: &StringMatch, field: &str, findings: &mut Findings) -> bool {
+    let said = *condition != StringMatch::default();
+    if !said {
+        findings.error(
+            field,
+            "does not say what to match",
+            "write `exact`, `prefix` or `regex`, or remove it to match every request",
+        );
+    }
+    said
 }
 
 fn expected(condition: &StringMatch, field: &str, findings: &mut Findings) -> Option<Expected> {

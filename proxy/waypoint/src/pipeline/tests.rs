@@ -59,7 +59,7 @@ metadata: {name: app, namespace: default, labels: {istio.io/use-waypoint: waypoi
 spec:
   clusterIP: 127.9.0.10
   selector: {app: app}
-  ports: [{name: http, port: 80, targetPort: PORT}, {name: tcp, port: 90, targetPort: PORT}]
+  ports: [{name: http, port: 80, targetPort: PORT}, {name: tcp, port: 90, targetPort: PORT}, {name: any, port: 70, targetPort: PORT}]
 ---
 apiVersion: v1
 kind: Pod
@@ -314,7 +314,7 @@ spec:
     route: [{destination: {host: app}}]
 "#;
     let scene = Scene::new(route).await;
-    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    let (sender, connection) = h2::client::handshake(scene.connect_to(70)).await.unwrap();
     tokio::spawn(connection);
     let mut sender = sender.ready().await.unwrap();
     let request = Request::get("http://app/a").body(()).unwrap();
@@ -382,7 +382,7 @@ spec:
     route: [{destination: {host: app}}]
 "#;
     let mut scene = Scene::new(route).await;
-    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    let (sender, connection) = h2::client::handshake(scene.connect_to(70)).await.unwrap();
     tokio::spawn(connection);
     let mut sender = sender.ready().await.unwrap();
     let request = Request::post("http://app/a").body(()).unwrap();
@@ -398,4 +398,23 @@ spec:
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     let line = scene.lines.recv().await.unwrap();
     assert!(line.starts_with("POST /a 504 UT response_timeout "), "{line}");
+}
+
+/// As in Istio: what the port is declared to speak is what the endpoint is spoken to in.
+#[tokio::test]
+async fn a_port_that_is_declared_as_http_gets_http_1_of_http_2_clients() {
+    let scene = Scene::new("").await;
+    let (sender, connection) = h2::client::handshake(scene.connect()).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    let request = Request::get("http://app/a").body(()).unwrap();
+    let (response, _) = sender.send_request(request, true).unwrap();
+    let (mut endpoint, _) = scene.endpoint.accept().await.unwrap();
+    let head = read_to(&mut endpoint, "\r\n\r\n").await;
+    assert!(head.starts_with("GET /a HTTP/1.1\r\n"), "{head}");
+    endpoint
+        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(response.await.unwrap().status(), 204);
 }

@@ -58,7 +58,6 @@ fn an_empty_condition_or_a_star_asks_for_presence() {
         "headers": {"X-A": {}, "x-b": {"regex": "*"}, ":authority": {"exact": "a"}},
         "withoutHeaders": {"x-c": {}},
         "queryParams": {"p": {"regex": "*"}},
-        "method": {},
     }));
     let headers: Vec<(String, bool, bool)> = matcher
         .headers
@@ -113,6 +112,8 @@ fn a_virtual_service_with_a_match_that_does_not_compile_is_passed_over_as_a_whol
             "headers.@request.auth.claims.sub",
         ),
         (json!({"uri": {"exact": "/a", "prefix": "/a"}}), "uri"),
+        (json!({"uri": {}}), "uri"),
+        (json!({"method": {}}), "method"),
         (json!({"uri": bad, "port": 1}), "uri.regex"),
         (json!({"uri": bad, "port": 9080}), "uri.regex"),
     ] {
