@@ -238,3 +238,15 @@ status: {podIP: NET.211}
         .unwrap();
     assert_eq!(answer.status, StatusCode::OK, "the rest goes on");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_interface_that_is_told_to_quit_ends_the_mesh() {
+    let example = Example::copy("helloworld");
+    let up = up(&example);
+    let admin = example.socket("127.0.30.1", 15000);
+    let quit = Request::post("/quitquitquit").body("").unwrap();
+    let told = Client::from(admin.ip()).send(admin, quit).await;
+    assert_eq!(told.unwrap().status, StatusCode::OK);
+    let output = up.wait();
+    assert_eq!(output.code, Some(0), "{}", output.errors);
+}
