@@ -21,6 +21,7 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,10 +35,11 @@ use websocket::{Extended, Upgrade};
 pub trait Connect: Send + Sync + 'static {
     /// The byte stream of a connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// Why there is none.
-    type Error: Send + 'static;
+    /// Why there is none. Told to every request that waits for it.
+    type Error: Send + Sync + 'static;
 
-    /// Opens a connection. The future is dropped when the request that waits for it is.
+    /// Opens a connection. Of HTTP/1 the future is dropped when the request that waits for it is; of HTTP/2 many may wait
+    /// for it, and it goes on without them.
     fn connect(&self) -> impl Future<Output = Result<Self::Io, Self::Error>> + Send;
 
     /// The near end of a connection, where it has an address.
@@ -52,7 +54,7 @@ where
     F: Fn() -> T + Send + Sync + 'static,
     T: Future<Output = Result<Io, E>> + Send,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    E: Send + 'static,
+    E: Send + Sync + 'static,
 {
     type Io = Io;
     type Error = E;
@@ -123,7 +125,7 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub enum Failure<E> {
     /// No connection could be opened.
     #[error("the upstream could not be connected to")]
-    Connect(E),
+    Connect(Arc<E>),
     /// No connection could be opened in time.
     #[error("connecting to the upstream took too long")]
     ConnectTimeout,
@@ -218,11 +220,17 @@ pub trait Payload: http_body::Body<Data = Bytes, Error: Into<Cause>> + Send + Un
 impl<B> Payload for B where B: http_body::Body<Data = Bytes, Error: Into<Cause>> + Send + Unpin + 'static {}
 
 /// The connections to one endpoint. Dropping it closes those that are unused and lets the others finish.
-pub struct Upstream<C, B = Body> {
+pub struct Upstream<C, B = Body>
+where
+    C: Connect,
+{
     pool: Pool<C, B>,
 }
 
-enum Pool<C, B> {
+enum Pool<C, B>
+where
+    C: Connect,
+{
     Http1(http1::Connections<C, B>),
     Http2(http2::Connections<C>),
 }
@@ -318,7 +326,10 @@ where
     }
 }
 
-impl<C, B> fmt::Debug for Upstream<C, B> {
+impl<C, B> fmt::Debug for Upstream<C, B>
+where
+    C: Connect,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream").finish_non_exhaustive()
     }

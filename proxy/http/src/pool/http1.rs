@@ -109,7 +109,7 @@ where
         let io = tokio::time::timeout(self.settings.connect_timeout, self.connect.connect())
             .await
             .map_err(|_| Failure::ConnectTimeout)?
-            .map_err(Failure::Connect)?;
+            .map_err(|error| Failure::Connect(Arc::new(error)))?;
         let local = self.connect.local_address(&io);
         let blocked = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(Watched::new(io, Arc::clone(&blocked)));

@@ -1,60 +1,42 @@
 //! HTTP/2 connections to the endpoint.
 
+mod connection;
+mod group;
+
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::timeout;
 
+use self::connection::{Connection, Lease};
+use self::group::{Group, Outcome, Place, Unopened};
 use super::{Cause, Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Stream, Upload, UploadError};
 use crate::upgrade::{OnUpgrade, Tunnel};
 
 /// All HTTP/2 connections to one endpoint.
-pub(super) struct Connections<C> {
+pub(super) struct Connections<C>
+where
+    C: Connect,
+{
+    opener: Arc<Opener<C>>,
+    group: Arc<Group<C::Error>>,
+}
+
+/// Opens connections, for as long as one attempt takes: in a task of its own.
+struct Opener<C> {
     connect: C,
     builder: Builder,
     settings: Settings,
-    shared: Arc<Shared>,
-    /// Held while a connection is opened, so that a burst of requests opens one and not one each.
-    opening: tokio::sync::Mutex<()>,
-}
-
-struct Shared {
-    open: Mutex<Vec<Arc<Connection>>>,
-    closed: AtomicBool,
-    /// Set and unset under the lock of `open`.
-    sweeping: AtomicBool,
-}
-
-struct Connection {
-    sender: SendRequest<Bytes>,
-    local: Option<SocketAddr>,
-    streams: AtomicUsize,
-    /// It takes no new streams: closed, broken or told to go away.
-    spent: AtomicBool,
-    pings: tokio::sync::Mutex<Option<PingPong>>,
-    unused_since: Mutex<Instant>,
-}
-
-/// A place among the streams of a connection.
-struct Lease(Arc<Connection>);
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if self.0.streams.fetch_sub(1, Ordering::AcqRel) == 1 {
-            *self.0.unused_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        }
-    }
 }
 
 impl<C> Connections<C>
@@ -72,17 +54,13 @@ where
             .initial_max_send_streams(settings.max_streams)
             .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX))
             .enable_push(false);
-        let shared = Arc::new(Shared {
-            open: Mutex::new(Vec::new()),
-            closed: AtomicBool::new(false),
-            sweeping: AtomicBool::new(false),
-        });
         Self {
-            connect,
-            builder,
-            settings,
-            shared,
-            opening: tokio::sync::Mutex::new(()),
+            opener: Arc::new(Opener {
+                connect,
+                builder,
+                settings,
+            }),
+            group: Group::new(),
         }
     }
 
@@ -101,7 +79,7 @@ where
         let empty = head.method == Method::CONNECT || body.is_end_stream();
         let mut retried = false;
         loop {
-            if self.shared.is_closed() {
+            if self.group.is_closed() {
                 return Err(SendError::unsent(
                     Failure::Closed,
                     false,
@@ -117,7 +95,7 @@ where
             *local = lease.0.local;
             let mut sender = lease.0.sender.clone();
             if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
-                lease.0.spent.store(true, Ordering::Release);
+                lease.0.retire();
                 if reused {
                     continue;
                 }
@@ -154,47 +132,76 @@ where
 
     /// A place on an open connection, or on a new one; and whether the connection was there before.
     async fn lease(&self) -> Result<(Lease, bool), Failure<C::Error>> {
-        if let Some(lease) = self.shared.lease(self.settings.max_streams) {
-            return Ok((lease, true));
+        let settings = &self.opener.settings;
+        match self.group.reserve(settings) {
+            Place::Open(lease) => Ok((lease, true)),
+            // However many attempts it takes, nobody waits for longer than for one.
+            place => timeout(settings.connect_timeout, self.wait(place))
+                .await
+                .unwrap_or(Err(Failure::ConnectTimeout)),
         }
-        let _opening = self.opening.lock().await;
-        if let Some(lease) = self.shared.lease(self.settings.max_streams) {
-            return Ok((lease, true));
-        }
-        let full = self.shared.open().len() >= self.settings.max_connections;
-        if full && let Some(lease) = self.shared.lease_beyond_limit() {
-            return Ok((lease, true));
-        }
-        let connection = self.open_one().await?;
-        let lease = connection.lease();
-        self.shared.add(
-            connection,
-            self.settings.sweep_interval,
-            self.settings.idle_timeout,
-        );
-        Ok((lease, false))
     }
 
-    async fn open_one(&self) -> Result<Arc<Connection>, Failure<C::Error>> {
-        let io = tokio::time::timeout(self.settings.connect_timeout, self.connect.connect())
+    async fn wait(&self, mut place: Place<C::Error>) -> Result<(Lease, bool), Failure<C::Error>> {
+        let settings = &self.opener.settings;
+        loop {
+            let attempt = match place {
+                Place::Open(lease) => return Ok((lease, true)),
+                Place::Opening(attempt) => attempt,
+                Place::Start(attempt, outcome) => {
+                    self.start(outcome);
+                    attempt
+                }
+            };
+            let connection = attempt.connection().await?;
+            if let Some(lease) = connection.try_lease(settings.max_streams) {
+                return Ok((lease, false));
+            }
+            // Others were faster.
+            place = self.group.reserve(settings);
+        }
+    }
+
+    /// Makes a connection in a task of its own: whoever asked for it may give up, and others wait for it as well.
+    fn start(&self, outcome: Outcome<C::Error>) {
+        let opener = Arc::clone(&self.opener);
+        let group = Arc::downgrade(&self.group);
+        tokio::spawn(async move {
+            let made = timeout(opener.settings.connect_timeout, opener.open())
+                .await
+                .unwrap_or(Err(Unopened::Timeout));
+            if let Some(group) = group.upgrade() {
+                group.settle(&outcome, made, &opener.settings);
+            }
+        });
+    }
+
+    pub(super) fn close(&self) {
+        self.group.close();
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.group.open()
+    }
+}
+
+impl<C> Opener<C>
+where
+    C: Connect,
+{
+    async fn open(&self) -> Result<Arc<Connection>, Unopened<C::Error>> {
+        let io = self
+            .connect
+            .connect()
             .await
-            .map_err(|_| Failure::ConnectTimeout)?
-            .map_err(Failure::Connect)?;
+            .map_err(|error| Unopened::Connect(Arc::new(error)))?;
         let local = self.connect.local_address(&io);
         let (sender, mut task) = self
             .builder
             .handshake(io)
             .await
-            .map_err(|error| Failure::ResetBeforeSent(error.into()))?;
-        let pings = tokio::sync::Mutex::new(task.ping_pong());
-        let connection = Arc::new(Connection {
-            sender,
-            local,
-            streams: AtomicUsize::new(0),
-            spent: AtomicBool::new(false),
-            pings,
-            unused_since: Mutex::new(Instant::now()),
-        });
+            .map_err(|error| Unopened::Handshake(Arc::new(error)))?;
+        let connection = Connection::new(sender, task.ping_pong(), local);
         // Weak: the task ends by itself once every sender and stream is gone.
         let watched = Arc::downgrade(&connection);
         tokio::spawn(async move {
@@ -202,104 +209,10 @@ where
                 tracing::debug!(%error, "upstream HTTP/2 connection ended");
             }
             if let Some(connection) = watched.upgrade() {
-                connection.spent.store(true, Ordering::Release);
+                connection.retire();
             }
         });
         Ok(connection)
-    }
-
-    pub(super) fn close(&self) {
-        self.shared.closed.store(true, Ordering::Release);
-        self.shared.open().clear();
-    }
-
-    pub(super) fn open(&self) -> usize {
-        self.shared
-            .open()
-            .iter()
-            .filter(|it| !it.spent.load(Ordering::Acquire))
-            .count()
-    }
-}
-
-impl Connection {
-    fn lease(self: &Arc<Self>) -> Lease {
-        self.streams.fetch_add(1, Ordering::AcqRel);
-        Lease(Arc::clone(self))
-    }
-
-    /// Whether the peer takes extended CONNECT. Its settings come before its answer to the first ping, so that on a new
-    /// connection that answer is waited for (RFC 8441 section 3 forbids guessing).
-    async fn offers_extended_connect(&self) -> bool {
-        if !self.sender.is_extended_connect_protocol_enabled() {
-            let mut pings = self.pings.lock().await;
-            if let Some(mut first) = pings.take() {
-                let _ = first.ping(Ping::opaque()).await;
-            }
-        }
-        self.sender.is_extended_connect_protocol_enabled()
-    }
-}
-
-impl Shared {
-    fn open(&self) -> MutexGuard<'_, Vec<Arc<Connection>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
-    /// A place on the first connection that has one. Filling them in order lets the last ones fall idle.
-    fn lease(&self, max_streams: usize) -> Option<Lease> {
-        let mut open = self.open();
-        open.retain(|it| !it.spent.load(Ordering::Acquire));
-        open.iter()
-            .find(|it| {
-                it.streams.load(Ordering::Acquire) < max_streams.min(it.sender.current_max_send_streams())
-            })
-            .map(Connection::lease)
-    }
-
-    /// A place in the queue of the connection with the fewest streams.
-    fn lease_beyond_limit(&self) -> Option<Lease> {
-        self.open()
-            .iter()
-            .min_by_key(|it| it.streams.load(Ordering::Acquire))
-            .map(Connection::lease)
-    }
-
-    /// Adds a connection, and sees to it that those which nobody has used for `idle` are dropped.
-    fn add(self: &Arc<Self>, connection: Arc<Connection>, interval: Duration, idle: Duration) {
-        let mut open = self.open();
-        if self.is_closed() {
-            return;
-        }
-        open.push(connection);
-        if self.sweeping.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let shared: Weak<Self> = Arc::downgrade(self);
-        tokio::spawn(async move {
-            loop {
-                sleep(interval.min(idle)).await;
-                let Some(shared) = shared.upgrade() else { return };
-                let mut open = shared.open();
-                open.retain(|it| !it.is_superfluous(idle));
-                if open.is_empty() {
-                    shared.sweeping.store(false, Ordering::Release);
-                    return;
-                }
-            }
-        });
-    }
-}
-
-impl Connection {
-    fn is_superfluous(&self, idle: Duration) -> bool {
-        let unused_since = *self.unused_since.lock().unwrap_or_else(PoisonError::into_inner);
-        self.spent.load(Ordering::Acquire)
-            || (self.streams.load(Ordering::Acquire) == 0 && unused_since.elapsed() >= idle)
     }
 }
 
@@ -392,7 +305,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 /// The stream was never opened.
 fn opening_failed<E>(error: h2::Error, connection: &Connection) -> Failure<E> {
     if error.is_go_away() || error.is_io() {
-        connection.spent.store(true, Ordering::Release);
+        connection.retire();
         Failure::Refused(error.into())
     } else {
         Failure::Unsendable(error.into())
@@ -402,7 +315,7 @@ fn opening_failed<E>(error: h2::Error, connection: &Connection) -> Failure<E> {
 fn stream_failed<E>(error: h2::Error, connection: &Connection) -> Failure<E> {
     let remote_closed = error.is_io();
     if error.is_go_away() || remote_closed {
-        connection.spent.store(true, Ordering::Release);
+        connection.retire();
     }
     // h2 ends a stream with the peer's GOAWAY only where it lies beyond the last one that the peer has looked at.
     let unprocessed = error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM);

@@ -7,6 +7,7 @@
 
 mod http1;
 mod http2;
+mod opening;
 mod websocket;
 
 use std::sync::Arc;

@@ -3,13 +3,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
-type Server = Connection<DuplexStream, Bytes>;
+pub(super) type Server = Connection<DuplexStream, Bytes>;
 
 fn pool() -> (Arc<Upstream<impl Connect<Error = std::io::Error>>>, Endpoint) {
     upstream(Version::Http2, Settings::default())
 }
 
-fn spawn_send<C>(
+pub(super) fn spawn_send<C>(
     upstream: &Arc<Upstream<C>>,
     request: Request<Body>,
 ) -> tokio::task::JoinHandle<Result<Response<Body>, SendError<C::Error>>>
@@ -24,7 +24,7 @@ async fn accept(endpoint: &mut Endpoint) -> Server {
     h2::server::handshake(endpoint.accept().await).await.unwrap()
 }
 
-async fn next(server: &mut Server) -> (Request<h2::RecvStream>, SendResponse<Bytes>) {
+pub(super) async fn next(server: &mut Server) -> (Request<h2::RecvStream>, SendResponse<Bytes>) {
     tokio::time::timeout(Duration::from_secs(10), server.accept())
         .await
         .unwrap()
@@ -32,7 +32,7 @@ async fn next(server: &mut Server) -> (Request<h2::RecvStream>, SendResponse<Byt
         .unwrap()
 }
 
-fn answer(respond: &mut SendResponse<Bytes>, body: &'static str) {
+pub(super) fn answer(respond: &mut SendResponse<Bytes>, body: &'static str) {
     let mut stream = respond.send_response(Response::new(()), false).unwrap();
     stream
         .send_data(Bytes::from_static(body.as_bytes()), true)
@@ -40,7 +40,7 @@ fn answer(respond: &mut SendResponse<Bytes>, body: &'static str) {
 }
 
 /// Keeps a server's connection moving in the background.
-fn run(mut server: Server) -> tokio::task::JoinHandle<()> {
+pub(super) fn run(mut server: Server) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move { while let Some(Ok(_)) = server.accept().await {} })
 }
 

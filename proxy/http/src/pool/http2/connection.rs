@@ -1,0 +1,95 @@
+//! One HTTP/2 connection, and places among its streams.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Ping, PingPong};
+use tokio::time::{Duration, Instant};
+
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Bytes>,
+    pub(super) local: Option<SocketAddr>,
+    streams: AtomicUsize,
+    /// It takes no new streams: closed, broken or told to go away.
+    spent: AtomicBool,
+    pings: tokio::sync::Mutex<Option<PingPong>>,
+    unused_since: Mutex<Instant>,
+}
+
+/// A place among the streams of a connection.
+pub(super) struct Lease(pub(super) Arc<Connection>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.0.streams.fetch_sub(1, Ordering::AcqRel) == 1 {
+            *self.0.unused_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        sender: SendRequest<Bytes>,
+        pings: Option<PingPong>,
+        local: Option<SocketAddr>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            sender,
+            local,
+            streams: AtomicUsize::new(0),
+            spent: AtomicBool::new(false),
+            pings: tokio::sync::Mutex::new(pings),
+            unused_since: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// A place, whether or not there is room.
+    pub(super) fn lease(self: &Arc<Self>) -> Lease {
+        self.streams.fetch_add(1, Ordering::AcqRel);
+        Lease(Arc::clone(self))
+    }
+
+    /// A place, if there is room for `max_streams` and by the peer's own limit.
+    pub(super) fn try_lease(self: &Arc<Self>, max_streams: usize) -> Option<Lease> {
+        let limit = max_streams.min(self.sender.current_max_send_streams());
+        self.streams
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |streams| {
+                (streams < limit).then_some(streams + 1)
+            })
+            .is_ok()
+            .then(|| Lease(Arc::clone(self)))
+    }
+
+    pub(super) fn streams(&self) -> usize {
+        self.streams.load(Ordering::Acquire)
+    }
+
+    /// Lets no further stream on it.
+    pub(super) fn retire(&self) {
+        self.spent.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_superfluous(&self, idle: Duration) -> bool {
+        let unused_since = *self.unused_since.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_spent() || (self.streams() == 0 && unused_since.elapsed() >= idle)
+    }
+
+    /// Whether the peer takes extended CONNECT. Its settings come before its answer to the first ping, so that on a new
+    /// connection that answer is waited for (RFC 8441 section 3 forbids guessing).
+    pub(super) async fn offers_extended_connect(&self) -> bool {
+        if !self.sender.is_extended_connect_protocol_enabled() {
+            let mut pings = self.pings.lock().await;
+            if let Some(mut first) = pings.take() {
+                let _ = first.ping(Ping::opaque()).await;
+            }
+        }
+        self.sender.is_extended_connect_protocol_enabled()
+    }
+}
