@@ -17,7 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use tokio::time::timeout;
 
-use self::connection::{Connection, Lease};
+use self::connection::{Connection, Lease, Offer};
 use self::group::{Group, Outcome, Place, Unopened};
 use super::{Cause, Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Stream, Upload, UploadError};
@@ -77,7 +77,9 @@ where
         }
         let (mut head, body) = request.into_parts();
         let empty = head.method == Method::CONNECT || body.is_end_stream();
+        let settings = &self.opener.settings;
         let mut retried = false;
+        let mut waited = false;
         loop {
             if self.group.is_closed() {
                 return Err(SendError::unsent(
@@ -102,15 +104,27 @@ where
                 let failure = Failure::ResetBeforeSent(error.into());
                 return Err(SendError::unsent(failure, false, Request::from_parts(head, body)));
             }
-            if head.extensions.get::<h2::ext::Protocol>().is_some()
-                && !lease.0.offers_extended_connect().await
-            {
-                let failure = Failure::Unsendable("the upstream does not offer extended CONNECT".into());
-                return Err(SendError::unsent(
-                    failure,
-                    reused,
-                    Request::from_parts(head, body),
-                ));
+            if head.extensions.get::<h2::ext::Protocol>().is_some() {
+                let failure = match lease.0.extended_connect(settings.connect_timeout).await {
+                    Offer::Made => None,
+                    Offer::NotMade => Some(Failure::Unsendable(
+                        "the upstream does not offer extended CONNECT".into(),
+                    )),
+                    Offer::Lost if reused => continue,
+                    Offer::Lost => Some(Failure::ResetBeforeSent(
+                        "the connection ended before the upstream's settings".into(),
+                    )),
+                    // Another connection may do better; another wait is more than the request can be asked for.
+                    Offer::Silent if reused && !waited => {
+                        waited = true;
+                        continue;
+                    }
+                    Offer::Silent => Some(Failure::ConnectTimeout),
+                };
+                if let Some(failure) = failure {
+                    let request = Request::from_parts(head, body);
+                    return Err(SendError::unsent(failure, reused, request));
+                }
             }
             if !empty {
                 return exchange(sender, lease, head, Some(body))

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Ping, PingPong};
-use tokio::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, timeout};
 
 pub(super) struct Connection {
     pub(super) sender: SendRequest<Bytes>,
@@ -15,7 +16,9 @@ pub(super) struct Connection {
     streams: AtomicUsize,
     /// It takes no new streams: closed, broken or told to go away.
     spent: AtomicBool,
-    pings: tokio::sync::Mutex<Option<PingPong>>,
+    /// There until the first ping is sent.
+    pings: Mutex<Option<PingPong>>,
+    settled: watch::Sender<Option<Settled>>,
     unused_since: Mutex<Instant>,
 }
 
@@ -41,7 +44,8 @@ impl Connection {
             local,
             streams: AtomicUsize::new(0),
             spent: AtomicBool::new(false),
-            pings: tokio::sync::Mutex::new(pings),
+            pings: Mutex::new(pings),
+            settled: watch::Sender::new(None),
             unused_since: Mutex::new(Instant::now()),
         })
     }
@@ -82,14 +86,53 @@ impl Connection {
     }
 
     /// Whether the peer takes extended CONNECT. Its settings come before its answer to the first ping, so that on a new
-    /// connection that answer is waited for (RFC 8441 section 3 forbids guessing).
-    pub(super) async fn offers_extended_connect(&self) -> bool {
-        if !self.sender.is_extended_connect_protocol_enabled() {
-            let mut pings = self.pings.lock().await;
-            if let Some(mut first) = pings.take() {
-                let _ = first.ping(Ping::opaque()).await;
-            }
+    /// connection that answer is waited for (RFC 8441 section 3 forbids guessing), by all together and for `patience`.
+    pub(super) async fn extended_connect(self: &Arc<Self>, patience: Duration) -> Offer {
+        if self.sender.is_extended_connect_protocol_enabled() {
+            return Offer::Made;
         }
-        self.sender.is_extended_connect_protocol_enabled()
+        let unused = self.pings.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(pings) = unused {
+            // In a task of its own: the request that asks first may give up, and the answer is for the others as well.
+            tokio::spawn(Arc::clone(self).settle(pings, patience));
+        }
+        let mut settled = self.settled.subscribe();
+        let settled = settled.wait_for(Option::is_some).await.map(|it| *it);
+        match settled {
+            Ok(Some(Settled::Yes)) if self.sender.is_extended_connect_protocol_enabled() => Offer::Made,
+            Ok(Some(Settled::Yes)) => Offer::NotMade,
+            Ok(Some(Settled::Silent)) => Offer::Silent,
+            _ => Offer::Lost,
+        }
     }
+
+    async fn settle(self: Arc<Self>, mut pings: PingPong, patience: Duration) {
+        let settled = match timeout(patience, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => Settled::Yes,
+            Ok(Err(_)) => Settled::Lost,
+            Err(_) => Settled::Silent,
+        };
+        if settled != Settled::Yes {
+            self.retire();
+        }
+        self.settled.send_replace(Some(settled));
+    }
+}
+
+/// What a connection says of extended CONNECT.
+pub(super) enum Offer {
+    Made,
+    NotMade,
+    /// Nothing at all has come from the peer.
+    Silent,
+    /// The connection ended first.
+    Lost,
+}
+
+/// Whether the settings of the peer have come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Yes,
+    Silent,
+    Lost,
 }

@@ -110,3 +110,55 @@ async fn a_large_burst_opens_what_it_needs_at_once() {
     }
     assert!(began.elapsed().as_secs() <= 9);
 }
+
+fn extended_connect() -> Request<Body> {
+    let mut ask = Request::connect("http://a/chat").body(Body::empty()).unwrap();
+    ask.extensions_mut()
+        .insert(hyper::ext::Protocol::from_static("websocket"));
+    ask
+}
+
+/// An endpoint that takes connections and says nothing on them holds nobody for longer than connecting may take.
+#[tokio::test(start_paused = true)]
+async fn a_silent_endpoint_holds_nobody() {
+    let (upstream, mut endpoint) = upstream(Version::Http2, Settings::default());
+    let began = tokio::time::Instant::now();
+    let first = spawn_send(&upstream, extended_connect());
+    let _silent = endpoint.accept().await;
+    let given_up = spawn_send(&upstream, extended_connect());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    given_up.abort();
+    let second = spawn_send(&upstream, extended_connect());
+    let error = first.await.unwrap().unwrap_err();
+    assert!(matches!(error.failure, Failure::ConnectTimeout), "{error:?}");
+    assert!(error.request.is_some());
+    assert_eq!(began.elapsed().as_secs(), 10);
+
+    // The connection was there before the second request, which is worth another.
+    let io = endpoint.accept().await;
+    let mut builder = h2::server::Builder::new();
+    let mut server: Server = builder.enable_connect_protocol().handshake(io).await.unwrap();
+    let (_asked, mut respond) = next(&mut server).await;
+    let _stream = respond.send_response(Response::new(()), false).unwrap();
+    let _running = run(server);
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+    assert_eq!(began.elapsed().as_secs(), 10);
+}
+
+/// What the first request has found out is known to the others, though it did not wait for it.
+#[tokio::test(start_paused = true)]
+async fn the_offer_of_an_upstream_outlives_who_asked_for_it() {
+    let (upstream, mut endpoint) = upstream(Version::Http2, Settings::default());
+    let first = spawn_send(&upstream, extended_connect());
+    let io = endpoint.accept().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    let second = spawn_send(&upstream, extended_connect());
+    let mut builder = h2::server::Builder::new();
+    let mut server: Server = builder.enable_connect_protocol().handshake(io).await.unwrap();
+    let (_asked, mut respond) = next(&mut server).await;
+    let _stream = respond.send_response(Response::new(()), false).unwrap();
+    let _running = run(server);
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+}
