@@ -57,8 +57,12 @@ pub fn requested<B>(request: &Request<B>) -> Option<Wanted> {
         let protocol = request.extensions().get::<hyper::ext::Protocol>();
         return Some(protocol.map_or(Wanted::Connect, |it| Wanted::Extended(it.clone())));
     }
-    let value = request.headers().get(UPGRADE)?;
-    names_upgrade(request.headers()).then(|| Wanted::Upgrade(value.clone()))
+    asked(request.headers()).cloned().map(Wanted::Upgrade)
+}
+
+/// The `Upgrade` of a request's head that is meant.
+pub(crate) fn asked(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(UPGRADE).filter(|_| names_upgrade(headers))
 }
 
 fn names_upgrade(headers: &HeaderMap) -> bool {

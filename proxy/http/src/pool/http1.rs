@@ -18,8 +18,9 @@ use hyper_util::rt::TokioIo;
 
 use super::shelf::{Limits, Perishable, Shelf};
 use super::watched::Watched;
-use super::{Connect, Failure, Payload, SendError, Settings, prepare};
+use super::{Cause, Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Drive, Driven, Progress};
+use crate::upgrade;
 
 /// Bytes of a response that hyper reads ahead, and of a request that it takes from a body while the peer is slow.
 const BUFFER: usize = 128 * 1024;
@@ -240,7 +241,10 @@ where
     B: Payload,
 {
     let Parcel { head, body, empty } = parcel;
-    let connects = head.method == Method::CONNECT;
+    let asked = Asked {
+        upgrade: upgrade::asked(&head.headers).is_some(),
+        tunnel: head.method == Method::CONNECT,
+    };
     let (sending, kept, upload) = if empty {
         (
             Sending {
@@ -276,26 +280,43 @@ where
         Ok(response) => {
             let uploading = upload.is_some_and(|upload| upload.load(Ordering::Acquire) == UPLOADING)
                 || connection.blocked.load(Ordering::Relaxed);
-            Ok(deliver(connection, response, connects, uploading))
+            deliver(connection, response, &asked, uploading).map_err(|cause| Broken::Sent {
+                failure: Failure::Protocol(cause),
+                body: None,
+            })
         }
         Err(error) => Err(broken(error, kept, upload.as_deref())),
     }
 }
 
+/// How a request asks for the connection to stop being HTTP.
+struct Asked {
+    upgrade: bool,
+    tunnel: bool,
+}
+
 /// Decides who drives the connection from here on.
+///
+/// # Errors
+///
+/// When the upstream stops speaking HTTP without having been asked to: whatever followed would be taken for the answer to
+/// something else, by whoever the 101 was passed on to.
 fn deliver<B>(
     mut connection: Box<Connection<B>>,
     mut response: Response<Incoming>,
-    connects: bool,
+    asked: &Asked,
     uploading: bool,
-) -> Response<Body>
+) -> Result<Response<Body>, Cause>
 where
     B: Payload,
 {
-    let switched =
-        response.status() == StatusCode::SWITCHING_PROTOCOLS || (connects && response.status().is_success());
+    let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if upgraded && !asked.upgrade {
+        return Err("the upstream has switched protocols without having been asked to".into());
+    }
+    let switched = upgraded || (asked.tunnel && response.status().is_success());
     prepare::response(response.headers_mut());
-    if connection.task.is_none() {
+    Ok(if connection.task.is_none() {
         response.map(Body::from)
     } else if switched {
         if let Some(task) = connection.task.take() {
@@ -311,7 +332,7 @@ where
         response.map(Body::from)
     } else {
         response.map(|incoming| Body::driven(Driven::new(incoming, connection)))
-    }
+    })
 }
 
 /// Drives a connection to the end of its exchange.

@@ -410,6 +410,29 @@ async fn switching_protocols() {
     assert_eq!(upstream.open_connections(), 0);
 }
 
+/// Who did not ask for a switch would take what follows for the answer to the next request.
+#[tokio::test]
+async fn an_unasked_switch_is_a_protocol_error() {
+    let (upstream, mut endpoint) = pool();
+    for fields in [&[][..], &[("upgrade", "websocket")], &[("connection", "upgrade")]] {
+        let mut plain = request("GET", "/", ());
+        for (name, value) in fields {
+            plain.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let sent = spawn_send(&upstream, plain);
+        let mut io = endpoint.accept().await;
+        read_request(&mut io).await;
+        io.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx")
+            .await
+            .unwrap();
+        let error = sent.await.unwrap().unwrap_err();
+        assert!(matches!(error.failure, Failure::Protocol(_)), "{error:?}");
+        assert!(error.request.is_none());
+        assert_eq!(io.read(&mut [0; 8]).await.unwrap(), 0);
+        assert_eq!(upstream.open_connections(), 0);
+    }
+}
+
 #[tokio::test]
 async fn dropping_the_future_abandons_the_request() {
     let (upstream, mut endpoint) = pool();
