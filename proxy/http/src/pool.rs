@@ -153,6 +153,9 @@ pub enum Failure<E> {
     /// The request cannot be put on the wire, for example for want of an authority.
     #[error("the request cannot be sent")]
     Unsendable(#[source] Cause),
+    /// The upstream does not take what the request asks for: a switch that its side of the protocol has to offer.
+    #[error("the upstream does not offer what the request asks for")]
+    Unsupported(#[source] Cause),
     /// The pool has been closed: the endpoint is gone.
     #[error("the upstream endpoint is gone")]
     Closed,

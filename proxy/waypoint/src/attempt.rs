@@ -109,6 +109,11 @@ fn classify(error: SendError<DialError>, retries: u32) -> (Failure, Option<Box<R
         pool::Failure::RequestBody(cause) if has_stalled(&*cause) => return (Failure::StreamIdle, None),
         pool::Failure::RequestBody(_) => return (Failure::DownstreamBody, None),
         pool::Failure::Unsendable(_) => return (Failure::BadTarget, None),
+        pool::Failure::Unsupported(_) => {
+            // What one endpoint of a destination does not speak is hardly spoken by the next.
+            let fault = UpstreamFault::Unsupported;
+            return (Failure::Upstream { fault, retries }, None);
+        }
         pool::Failure::Closed => return (Failure::NoHealthyUpstream, error.request),
         _ => UpstreamFault::Terminated,
     };
@@ -125,3 +130,6 @@ fn backoff(retries: u32) -> Duration {
     let ceiling = BACKOFF.saturating_mul(1 << retries.min(4)).min(BACKOFF * 10);
     ceiling.mul_f64(rand::random())
 }
+
+#[cfg(test)]
+mod tests;

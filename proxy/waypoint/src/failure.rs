@@ -51,11 +51,14 @@ impl Flags {
     pub const UPSTREAM_PROTOCOL_ERROR: Flags = Flags(1 << 11);
     /// The client sent no more of its request.
     pub const STREAM_IDLE: Flags = Flags(1 << 12);
+    /// The endpoint reset the stream.
+    pub const UPSTREAM_REMOTE_RESET: Flags = Flags(1 << 13);
 
-    const NAMES: [(Flags, &'static str); 13] = [
+    const NAMES: [(Flags, &'static str); 14] = [
         (Flags::NO_HEALTHY_UPSTREAM, "UH"),
         (Flags::RETRIES_EXCEEDED, "URX"),
         (Flags::UPSTREAM_TIMEOUT, "UT"),
+        (Flags::UPSTREAM_REMOTE_RESET, "UR"),
         (Flags::UPSTREAM_CONNECTION_FAILURE, "UF"),
         (Flags::UPSTREAM_TERMINATION, "UC"),
         (Flags::NO_ROUTE, "NR"),
@@ -126,6 +129,9 @@ pub enum UpstreamFault {
     Refused,
     /// What came back was not HTTP.
     Protocol,
+    /// The endpoint does not offer what the request asks for, such as a WebSocket over HTTP/2 (RFC 8441). Envoy asks all
+    /// the same and is answered with a reset; so this reads as one.
+    Unsupported,
 }
 
 /// Why a request did not get its endpoint's response.
@@ -322,6 +328,11 @@ fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {
             "protocol error",
             "protocol_error".to_owned(),
             Flags::UPSTREAM_PROTOCOL_ERROR,
+        ),
+        UpstreamFault::Unsupported => (
+            "remote reset",
+            "remote_reset".to_owned(),
+            Flags::UPSTREAM_REMOTE_RESET,
         ),
     };
     let retried = if retries > 0 {

@@ -107,7 +107,7 @@ where
             if head.extensions.get::<h2::ext::Protocol>().is_some() {
                 let failure = match lease.0.extended_connect(settings.connect_timeout).await {
                     Offer::Made => None,
-                    Offer::NotMade => Some(Failure::Unsendable(
+                    Offer::NotMade => Some(Failure::Unsupported(
                         "the upstream does not offer extended CONNECT".into(),
                     )),
                     Offer::Lost if reused => continue,

@@ -107,6 +107,16 @@ fn the_table_is_envoys() {
             "UPE",
             "upstream_reset_before_response_started{protocol_error}",
         ),
+        (
+            Failure::Upstream {
+                fault: UpstreamFault::Unsupported,
+                retries: 0,
+            },
+            503,
+            format!("{prefix}reset reason: remote reset"),
+            "UR",
+            "upstream_reset_before_response_started{remote_reset}",
+        ),
     ] {
         let reply = failure.reply();
         assert_eq!(reply.status.as_u16(), status, "{failure:?}");

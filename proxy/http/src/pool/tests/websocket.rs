@@ -222,7 +222,7 @@ async fn extended_connect_is_not_guessed() {
     let mut server = h2::server::handshake(endpoint.accept().await).await.unwrap();
     let serving = tokio::spawn(async move { server.accept().await.is_some() });
     let error = sending.await.unwrap().unwrap_err();
-    assert!(matches!(error.failure, Failure::Unsendable(_)), "{error:?}");
+    assert!(matches!(error.failure, Failure::Unsupported(_)), "{error:?}");
     assert!(error.request.is_some());
     assert!(!serving.await.unwrap());
 }

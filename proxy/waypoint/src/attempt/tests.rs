@@ -1,0 +1,35 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use super::*;
+
+fn failed(failure: pool::Failure<DialError>) -> SendError<DialError> {
+    SendError {
+        failure,
+        reused: false,
+        request: Some(Box::new(Request::new(Body::empty()))),
+    }
+}
+
+/// What the client has done wrong and what its destination cannot do are different answers.
+#[test]
+fn a_limit_of_the_upstream_is_not_the_clients_mistake() {
+    let (failure, again) = classify(failed(pool::Failure::Unsupported("no RFC 8441".into())), 0);
+    let reply = failure.reply();
+    assert_eq!(
+        (reply.status.as_u16(), reply.flags.to_string(), &*reply.details),
+        (
+            503,
+            "UR".into(),
+            "upstream_reset_before_response_started{remote_reset}"
+        )
+    );
+    assert!(!reply.close && again.is_none());
+    let (failure, again) = classify(failed(pool::Failure::Unsendable("no authority".into())), 0);
+    assert_eq!(failure, Failure::BadTarget);
+    assert!(again.is_none());
+}
