@@ -47,8 +47,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Without any request; default 1 h. Then the connection is closed.
     pub idle_timeout: Duration,
-    /// Protocols that `Upgrade` may ask for; default `websocket`. Others are taken out of the request, as RFC 9110
-    /// section 7.8 allows and clients that always ask for `TLS/1.2` or `h2c` expect.
+    /// Protocols that `Upgrade` may ask for in a GET without a body; default `websocket`. Otherwise the field is taken out
+    /// of the request, as RFC 9110 section 7.8 allows and clients that always ask for `TLS/1.2` or `h2c` expect.
     pub upgrades: &'static [&'static str],
 }
 

@@ -147,7 +147,10 @@ fn judge(head: &[u8], request: &Request<'_, '_>, limits: &Limits) -> Result<Verd
             "a CONNECT with a body",
         ));
     }
+    // On HTTP/2 an upgrade is a CONNECT, which has no body: what is authorized must be what is sent.
     let upgrades = http11
+        && method == "GET"
+        && framing == Framing::None
         && fields.connection_upgrade
         && matches!(fields.upgrade, Upgrade::One(wanted) if is_allowed(wanted, limits.upgrades));
     let ignored = !upgrades && !matches!(fields.upgrade, Upgrade::None);

@@ -170,3 +170,32 @@ fn whatever_passes_is_a_valid_uri() {
         }
     }
 }
+
+/// A request with a body would be another one as an extended CONNECT, which has none.
+#[test]
+fn only_a_get_without_a_body_upgrades() {
+    let fields = "Host: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n";
+    for (line, framing, kept) in [
+        ("GET", "", true),
+        ("GET", "Content-Length: 0\r\n\r\n", true),
+        ("POST", "", false),
+        ("HEAD", "", false),
+        ("POST", "Content-Length: 2\r\n\r\nok", false),
+        ("GET", "Content-Length: 2\r\n\r\nok", false),
+        (
+            "GET",
+            "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            false,
+        ),
+    ] {
+        let framing = if framing.is_empty() { "\r\n" } else { framing };
+        let next = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+        let bytes = format!("{line} /chat HTTP/1.1\r\n{fields}{framing}{next}");
+        let (out, refusal) = through(bytes.as_bytes(), &[], 4096);
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(refusal, None);
+        assert_eq!(out.contains("Upgrade: websocket\r\n"), kept, "{bytes:?}");
+        // What follows a wish that is granted later on has to wait for that.
+        assert_eq!(out.ends_with(next), !kept, "{bytes:?}");
+    }
+}

@@ -63,11 +63,14 @@ where
 
     pub(super) async fn send(
         &self,
-        request: Request<B>,
+        mut request: Request<B>,
         local: &mut Option<SocketAddr>,
     ) -> Result<Response<Body>, SendError<C::Error, B>> {
         if self.shelf.is_closed() {
             return Err(SendError::unsent(Failure::Closed, false, request));
+        }
+        if let Err(cause) = prepare::for_http1(&mut request) {
+            return Err(SendError::unsent(Failure::Unsendable(cause), false, request));
         }
         let mut parcel = Parcel::new(request);
         while let Some(connection) = self.shelf.take() {
@@ -149,8 +152,7 @@ impl<B> Parcel<B>
 where
     B: Payload,
 {
-    fn new(mut request: Request<B>) -> Self {
-        prepare::for_http1(&mut request);
+    fn new(request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let empty = body.is_end_stream();
         Self { head, body, empty }

@@ -7,10 +7,18 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version};
 use super::Cause;
 
 /// Origin-form and `Host` (RFC 9112 section 3.2); authority-form for CONNECT.
-pub(super) fn for_http1<B>(request: &mut Request<B>) {
+///
+/// # Errors
+///
+/// When it is a CONNECT for anything else than a tunnel to a host and port: an extended one, whose path and protocol
+/// HTTP/1 has no place for, would become a tunnel to its host.
+pub(super) fn for_http1<B>(request: &mut Request<B>) -> Result<(), Cause> {
+    if *request.method() == Method::CONNECT && !is_tunnel(request) {
+        return Err("a CONNECT on HTTP/1 needs a host and port, and nothing else".into());
+    }
     *request.version_mut() = Version::HTTP_11;
     let Some(authority) = request.uri().authority() else {
-        return;
+        return Ok(());
     };
     if !request.headers().contains_key(HOST)
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -20,6 +28,16 @@ pub(super) fn for_http1<B>(request: &mut Request<B>) {
     if request.method() != Method::CONNECT {
         *request.uri_mut() = origin_form(std::mem::take(request.uri_mut()));
     }
+    Ok(())
+}
+
+/// Whether the target of a CONNECT is in authority-form (RFC 9112 section 3.2.3), and means it.
+fn is_tunnel<B>(request: &Request<B>) -> bool {
+    let uri = request.uri();
+    uri.port().is_some()
+        && uri.path_and_query().is_none()
+        && request.extensions().get::<hyper::ext::Protocol>().is_none()
+        && request.extensions().get::<h2::ext::Protocol>().is_none()
 }
 
 fn origin_form(uri: Uri) -> Uri {

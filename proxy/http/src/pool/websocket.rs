@@ -13,7 +13,6 @@ const WEBSOCKET: &str = "websocket";
 
 /// An `Upgrade` that is on its way as an extended CONNECT.
 pub(super) struct Upgrade {
-    method: Method,
     key: Option<HeaderValue>,
 }
 
@@ -21,15 +20,14 @@ impl Upgrade {
     /// Turns a request for WebSocket by `Upgrade` into an extended CONNECT; leaves every other request alone.
     pub(super) fn translate<B>(request: &mut Request<B>) -> Option<Self> {
         let wanted = requested(request)?;
-        if *request.method() == Method::CONNECT || !wanted.is_websocket() {
+        // RFC 6455 section 4.1: the handshake is a GET. Anything else would lose its body as a CONNECT.
+        if *request.method() != Method::GET || !wanted.is_websocket() {
             return None;
         }
-        let method = std::mem::replace(request.method_mut(), Method::CONNECT);
+        *request.method_mut() = Method::CONNECT;
         request.extensions_mut().insert(Protocol::from_static(WEBSOCKET));
-        Some(Self {
-            method,
-            key: request.headers_mut().remove(websocket::KEY),
-        })
+        let key = request.headers_mut().remove(websocket::KEY);
+        Some(Self { key })
     }
 
     /// The answer as one to `Upgrade`: 101 with the accepted key.
@@ -48,7 +46,7 @@ impl Upgrade {
 
     /// Makes a request that was not sent what it was.
     pub(super) fn undo<B>(self, request: &mut Request<B>) {
-        *request.method_mut() = self.method;
+        *request.method_mut() = Method::GET;
         take_protocol(request.extensions_mut());
         ask(request.headers_mut());
         if let Some(key) = self.key {

@@ -410,6 +410,41 @@ async fn switching_protocols() {
     assert_eq!(upstream.open_connections(), 0);
 }
 
+/// A CONNECT that is more than a tunnel would lose its path and its protocol on the way.
+#[tokio::test]
+async fn only_tunnels_are_connected() {
+    let (upstream, mut endpoint) = pool();
+    let extended = |uri: &str, protocol: &'static str| {
+        let mut ask = Request::connect(uri).body(Body::empty()).unwrap();
+        if !protocol.is_empty() {
+            ask.extensions_mut()
+                .insert(hyper::ext::Protocol::from_static(protocol));
+        }
+        ask
+    };
+    for ask in [
+        extended("http://a/chat", ""),
+        extended("http://a:80/", "connect-udp"),
+        extended("a:80", "connect-udp"),
+        extended("a", ""),
+        request("CONNECT", "/chat", ()),
+    ] {
+        let uri = ask.uri().clone();
+        let error = upstream.send(ask).await.unwrap_err();
+        assert!(
+            matches!(error.failure, Failure::Unsendable(_)),
+            "{uri}: {error:?}"
+        );
+        assert_eq!(error.request.unwrap().uri(), &uri);
+    }
+    assert_eq!(endpoint.opened(), 0);
+    let sent = spawn_send(&upstream, extended("a:80", ""));
+    let mut io = endpoint.accept().await;
+    let head = read_request(&mut io).await;
+    assert!(head.starts_with("CONNECT a:80 HTTP/1.1\r\n"), "{head:?}");
+    sent.abort();
+}
+
 /// Who did not ask for a switch would take what follows for the answer to the next request.
 #[tokio::test]
 async fn an_unasked_switch_is_a_protocol_error() {

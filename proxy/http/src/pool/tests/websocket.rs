@@ -226,3 +226,19 @@ async fn extended_connect_is_not_guessed() {
     assert!(error.request.is_some());
     assert!(!serving.await.unwrap());
 }
+
+/// What has a body is no handshake, and is sent as what it is.
+#[tokio::test]
+async fn only_a_get_becomes_an_extended_connect() {
+    let (upstream, mut endpoint) = upstream(Version::Http2, Settings::default());
+    let mut post = request("POST", "/chat", "body");
+    for (name, value) in [("connection", "upgrade"), ("upgrade", "websocket")] {
+        post.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let sending = tokio::spawn(async move { upstream.send(post).await.map(|_| ()) });
+    let mut server = h2::server::handshake(endpoint.accept().await).await.unwrap();
+    let (asked, _respond) = server.accept().await.unwrap().unwrap();
+    assert_eq!((asked.method().as_str(), asked.uri().path()), ("POST", "/chat"));
+    assert!(!asked.headers().contains_key("upgrade"));
+    sending.abort();
+}
