@@ -2,7 +2,8 @@
 //! HTTP glue between byte streams and the request pipeline: serving and sending HTTP/1 and HTTP/2 on anything that reads
 //! and writes bytes, bodies, upgrades, strictness about what comes in, one spelling of paths, and gRPC's conventions.
 //!
-//! It knows nothing of the mesh, of routes or of policies, and depends on hyper and h2 only.
+//! It knows nothing of the mesh, of routes or of policies. It depends on hyper and h2, and shares the rules of copying with
+//! `cairn-net`.
 //!
 //! A proxy in a few lines: what [`serve`] receives, [`pool`] sends on.
 //!

@@ -42,6 +42,13 @@ pub trait Connect: Send + Sync + 'static {
     /// for it, and it goes on without them.
     fn connect(&self) -> impl Future<Output = Result<Self::Io, Self::Error>> + Send;
 
+    /// Has a connection that is dropped next end as a reset. Asked of those that have switched protocols and were not shut
+    /// down: their peer must not take what it has got for the whole. Nothing to do for streams that are reset by being
+    /// dropped, which connections in the clear are not.
+    fn reset(io: &mut Self::Io) {
+        let _ = io;
+    }
+
     /// The near end of a connection, where it has an address.
     fn local_address(&self, io: &Self::Io) -> Option<SocketAddr> {
         let _ = io;

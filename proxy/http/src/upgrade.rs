@@ -22,7 +22,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub use bridge::{Bridged, bridge};
+pub use bridge::{BridgeError, Bridged, Count, Counters, Timeouts, bridge};
 
 pub(crate) use tunnel::Tunnel;
 
@@ -124,6 +124,9 @@ impl fmt::Debug for OnUpgrade {
 struct Slot(Arc<Mutex<Option<Tunnel>>>);
 
 /// A connection or stream after the switch.
+///
+/// Dropped before it was shut down it is reset, as far as the stream below is. The exception is a stream that hyper's
+/// HTTP/2 server has switched: hyper ends it in order, and takes a client's CANCEL for the end of what it sent.
 pub struct Upgraded(Kind);
 
 enum Kind {

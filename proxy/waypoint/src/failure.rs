@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use cairn_http::upgrade::BridgeError;
 use http::StatusCode;
 
 /// Who caused a failure.
@@ -300,6 +301,19 @@ pub struct Reply {
     pub grpc_status: Option<u8>,
     /// Whether the client's connection must end with the reply.
     pub close: bool,
+}
+
+/// Flags and details of a connection that was carried as bytes and did not end by itself.
+pub(crate) fn broken(error: &BridgeError) -> (Flags, Cow<'static, str>) {
+    let (flags, details) = match error {
+        BridgeError::Downstream(_) => (Flags::DOWNSTREAM_TERMINATION, "downstream_remote_disconnect"),
+        BridgeError::Upstream(_) => (
+            Flags::UPSTREAM_TERMINATION,
+            "upstream_reset_after_response_started{connection_termination}",
+        ),
+        _ => (Flags::STREAM_IDLE, "idle_timeout"),
+    };
+    (flags, Cow::Borrowed(details))
 }
 
 fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {

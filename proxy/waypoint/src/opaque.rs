@@ -3,21 +3,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cairn_http::upgrade::{Bridged, bridge};
-use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels};
+use cairn_http::upgrade::{Count, Counters, Timeouts, bridge};
+use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels, TcpSeries};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::access_log::{Record, UpstreamLocal};
-use crate::authorize;
 use crate::downstream::Downstream;
 use crate::exchange::Scope;
 use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::plan::{Cluster, Plans};
 use crate::proxy::Proxy;
 use crate::upstream::{Stream, Upstream};
+use crate::{authorize, failure};
 
 /// How long a connection may be silent: Envoy's default for TCP.
-const IDLE: Duration = Duration::from_secs(3600);
+const TIMEOUTS: Timeouts = Timeouts {
+    idle: Some(Duration::from_secs(3600)),
+    half_closed: Some(Duration::from_secs(300)),
+};
 /// Endpoints that are tried before the connection is given up.
 const ATTEMPTS: usize = 3;
 
@@ -47,21 +50,23 @@ pub(crate) async fn serve(
             };
             let series = proxy.tcp.series(&labels);
             series.opened();
-            let carried = tokio::select! {
-                carried = bridge(client, stream, IDLE) => carried,
-                () = downstream.drain.forced() => Bridged::default(),
+            let carried = Carried {
+                series: &series,
+                counters: Counters::default(),
+            };
+            tokio::select! {
+                bridged = bridge(client, stream, TIMEOUTS, &carried) => if let Some(error) = bridged.error {
+                    (record.flags, record.details) = failure::broken(&error);
+                },
+                () = downstream.drain.forced() => record.details = "drained".into(),
                 failure = authorize::revoked(proxy, downstream, None, plans.version) => {
                     let reply = failure.reply();
-                    record.flags = reply.flags;
-                    record.details = reply.details;
-                    Bridged::default()
+                    (record.flags, record.details) = (reply.flags, reply.details);
                 }
-            };
-            series.add_received(carried.sent);
-            series.add_sent(carried.received);
+            }
             series.closed();
-            record.received = carried.sent;
-            record.sent = carried.received;
+            record.received = carried.counters.sent.into_inner();
+            record.sent = carried.counters.received.into_inner();
         }
         Err(failure) => {
             let reply = failure.reply();
@@ -78,6 +83,24 @@ pub(crate) async fn serve(
     }
     record.duration = began.elapsed();
     write(proxy, &plans, &record);
+}
+
+/// Counts what one connection carries where all are counted, and for its own line.
+struct Carried<'a> {
+    series: &'a TcpSeries,
+    counters: Counters,
+}
+
+impl Count for Carried<'_> {
+    fn sent(&self, bytes: u64) {
+        self.series.add_received(bytes);
+        self.counters.sent(bytes);
+    }
+
+    fn received(&self, bytes: u64) {
+        self.series.add_sent(bytes);
+        self.counters.received(bytes);
+    }
 }
 
 /// Authorizes the connection and opens one to an endpoint; one that cannot be reached is passed over for another.

@@ -21,7 +21,7 @@ use http::{HeaderMap, StatusCode};
 use crate::access_log::{Record, UpstreamLocal};
 use crate::deadline::TimedOut;
 use crate::downstream::Downstream;
-use crate::failure::{Flags, Reply};
+use crate::failure::Flags;
 use crate::plan::{Cluster, Plans};
 use crate::proxy::Proxy;
 use crate::upload::Progress;
@@ -182,11 +182,12 @@ impl Recorder {
         }
     }
 
-    /// The waypoint itself has put an end to what the response had begun.
-    pub(crate) fn cut(mut self, reply: Reply) {
+    /// What the response had begun has not come to its own end.
+    pub(crate) fn cut(mut self, flags: Flags, details: Cow<'static, str>, sent: u64) {
         if let Some(mut open) = self.0.take() {
-            open.record.flags = open.record.flags.with(reply.flags);
-            open.record.details = reply.details;
+            open.record.flags = open.record.flags.with(flags);
+            open.record.details = details;
+            open.record.sent = sent;
             open.write();
         }
     }

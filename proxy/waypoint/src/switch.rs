@@ -1,20 +1,25 @@
 //! Connections that stop being HTTP: WebSocket and other upgrades.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cairn_http::body::{Body, End, Outcome};
-use cairn_http::upgrade::{OnUpgrade, Wanted, bridge};
+use cairn_http::upgrade::{Counters, OnUpgrade, Timeouts, Wanted, bridge};
 use http::header::{CONNECTION, UPGRADE};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::authorize;
 use crate::exchange::Exchange;
+use crate::failure::Flags;
+use crate::{authorize, failure};
 
 /// How long an upgraded connection may be silent.
-const IDLE: Duration = Duration::from_secs(3600);
+const TIMEOUTS: Timeouts = Timeouts {
+    idle: Some(Duration::from_secs(3600)),
+    half_closed: Some(Duration::from_secs(300)),
+};
 
 const NAMES_UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
@@ -69,28 +74,36 @@ pub(crate) fn spawn(exchange: &mut Exchange, streams: Streams, response: &mut Re
     let downstream = Arc::clone(&exchange.downstream);
     let seen = exchange.plans.version;
     tokio::spawn(async move {
+        let counters = Counters::default();
         let carried = async {
             let (Ok(client), Ok(endpoint)) = tokio::join!(streams.client.stream(), streams.endpoint.stream())
             else {
                 return None;
             };
-            Some(bridge(client, endpoint, IDLE).await)
+            Some(bridge(client, endpoint, TIMEOUTS, &counters).await)
         };
-        tokio::select! {
-            carried = carried => {
-                let Some(carried) = carried else { return };
-                recorder.carried(carried.sent);
-                recorder.close(&End {
-                    bytes: carried.received,
-                    messages: 0,
-                    outcome: Outcome::Complete,
-                    trailers: None,
-                });
-            }
-            () = downstream.drain.forced() => {}
+        // Flags and details of whatever is not the orderly end.
+        let cut = tokio::select! {
+            carried = carried => match carried {
+                Some(bridged) => bridged.error.map(|error| failure::broken(&error)),
+                None => Some((Flags::default(), "upgrade_not_completed".into())),
+            },
+            () = downstream.drain.forced() => Some((Flags::default(), "drained".into())),
             failure = authorize::revoked(&proxy, &downstream, Some(&streams.request), seen) => {
-                recorder.cut(failure.reply());
+                let reply = failure.reply();
+                Some((reply.flags, reply.details))
             }
+        };
+        recorder.carried(counters.sent.load(Ordering::Relaxed));
+        let bytes = counters.received.load(Ordering::Relaxed);
+        match cut {
+            Some((flags, details)) => recorder.cut(flags, details, bytes),
+            None => recorder.close(&End {
+                bytes,
+                messages: 0,
+                outcome: Outcome::Complete,
+                trailers: None,
+            }),
         }
     });
 }

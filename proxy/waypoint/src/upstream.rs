@@ -74,7 +74,9 @@ impl Connections {
     /// A connection for bytes that are not HTTP.
     pub(crate) async fn open(&self) -> Result<Stream, DialError> {
         use cairn_http::pool::Connect as _;
-        self.dial.connect().await
+        let mut stream = self.dial.connect().await?;
+        stream.reset_when_dropped();
+        Ok(stream)
     }
 }
 
@@ -245,13 +247,24 @@ impl pool::Connect for Dial {
 
     async fn connect(&self) -> Result<Stream, DialError> {
         match &self.way {
-            Way::Plain => self.dialer.plain(self.address).await.map(Stream::Plain),
+            Way::Plain => {
+                let tcp = self.dialer.plain(self.address).await?;
+                Ok(Stream::Plain(Plain {
+                    tcp,
+                    shut_down: false,
+                    resets: false,
+                }))
+            }
             Way::Tunnel { proxy, expected } => self
                 .dialer
                 .tunnel(*proxy, expected, self.address)
                 .await
                 .map(Stream::Tunnel),
         }
+    }
+
+    fn reset(stream: &mut Stream) {
+        stream.reset_when_dropped();
     }
 
     fn local_address(&self, stream: &Stream) -> Option<SocketAddr> {
@@ -272,15 +285,42 @@ pub(crate) enum DialError {
 
 /// A connection to an endpoint.
 pub(crate) enum Stream {
-    Plain(TcpStream),
+    Plain(Plain),
     Tunnel(Tunnel),
 }
 
+/// A connection in the clear.
+pub(crate) struct Plain {
+    tcp: TcpStream,
+    shut_down: bool,
+    /// Whether its end says that everything has been said, unless it is a reset.
+    resets: bool,
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        if self.resets
+            && !self.shut_down
+            && let Err(error) = self.tcp.set_zero_linger()
+        {
+            tracing::debug!(%error, "a reset could not be passed on");
+        }
+    }
+}
+
 impl Stream {
+    /// Has the connection reset when it is dropped before it was shut down, as a tunnel is in any case: nothing in the
+    /// bytes that it carries tells whether they are all.
+    pub(crate) fn reset_when_dropped(&mut self) {
+        if let Stream::Plain(plain) = self {
+            plain.resets = true;
+        }
+    }
+
     /// The near end of a connection in the clear. What tunnels share belongs to none of them.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         match self {
-            Stream::Plain(stream) => stream.local_addr().ok(),
+            Stream::Plain(plain) => plain.tcp.local_addr().ok(),
             Stream::Tunnel(_) => None,
         }
     }
@@ -293,7 +333,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match &mut *self {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Plain(plain) => Pin::new(&mut plain.tcp).poll_read(cx, buffer),
             Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_read(cx, buffer),
         }
     }
@@ -302,21 +342,25 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut *self {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Plain(plain) => Pin::new(&mut plain.tcp).poll_write(cx, bytes),
             Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Plain(plain) => Pin::new(&mut plain.tcp).poll_flush(cx),
             Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Plain(plain) => {
+                let polled = Pin::new(&mut plain.tcp).poll_shutdown(cx);
+                plain.shut_down |= matches!(polled, Poll::Ready(Ok(())));
+                polled
+            }
             Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_shutdown(cx),
         }
     }
@@ -327,15 +371,18 @@ impl AsyncWrite for Stream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut *self {
-            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Plain(plain) => Pin::new(&mut plain.tcp).poll_write_vectored(cx, slices),
             Stream::Tunnel(tunnel) => Pin::new(tunnel).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Plain(plain) => plain.tcp.is_write_vectored(),
             Stream::Tunnel(tunnel) => tunnel.is_write_vectored(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

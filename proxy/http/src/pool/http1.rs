@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -17,7 +17,7 @@ use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 
 use super::shelf::{Limits, Perishable, Shelf};
-use super::watched::Watched;
+use super::watched::{Signs, Watched};
 use super::{Cause, Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Drive, Driven, Progress};
 use crate::upgrade;
@@ -115,8 +115,8 @@ where
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(|error| Failure::Connect(Arc::new(error)))?;
         let local = self.connect.local_address(&io);
-        let blocked = Arc::new(AtomicBool::new(false));
-        let io = TokioIo::new(Watched::new(io, Arc::clone(&blocked)));
+        let signs = Arc::new(Signs::default());
+        let io = TokioIo::new(Watched::new(io, Arc::clone(&signs), C::reset));
         let (sender, task) = self
             .builder
             .handshake(io)
@@ -127,7 +127,7 @@ where
             sender,
             task: Some(task),
             local,
-            blocked,
+            signs,
             shelf: Arc::downgrade(&self.shelf),
         }))
     }
@@ -184,8 +184,7 @@ struct Connection<B> {
     /// `None` once it has ended.
     task: Option<Task>,
     local: Option<SocketAddr>,
-    /// Bytes are waiting to be written.
-    blocked: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     shelf: Weak<Shelf<Box<Connection<B>>>>,
 }
 
@@ -281,7 +280,7 @@ where
     match answered {
         Ok(response) => {
             let uploading = upload.is_some_and(|upload| upload.load(Ordering::Acquire) == UPLOADING)
-                || connection.blocked.load(Ordering::Relaxed);
+                || connection.signs.blocked.load(Ordering::Relaxed);
             deliver(connection, response, &asked, uploading).map_err(|cause| Broken::Sent {
                 failure: Failure::Protocol(cause),
                 body: None,
@@ -317,6 +316,7 @@ where
         return Err("the upstream has switched protocols without having been asked to".into());
     }
     let switched = upgraded || (asked.tunnel && response.status().is_success());
+    connection.signs.switched.store(switched, Ordering::Release);
     prepare::response(response.headers_mut());
     Ok(if connection.task.is_none() {
         response.map(Body::from)

@@ -1,4 +1,4 @@
-//! A byte stream that tells whether it is blocked on writing.
+//! A byte stream that tells whether it is blocked on writing, and that ends as what it carried did.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,16 +12,33 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// buffer after the body has been read.
 pub(super) struct Watched<IO> {
     io: IO,
-    blocked: Arc<AtomicBool>,
+    signs: Arc<Signs>,
+    shut_down: bool,
+    reset: fn(&mut IO),
+}
+
+/// What a stream and the owner of its connection tell each other.
+#[derive(Default)]
+pub(super) struct Signs {
+    /// Bytes are waiting to be written.
+    pub(super) blocked: AtomicBool,
+    /// It is not HTTP any more.
+    pub(super) switched: AtomicBool,
 }
 
 impl<IO> Watched<IO> {
-    pub(super) fn new(io: IO, blocked: Arc<AtomicBool>) -> Self {
-        Self { io, blocked }
+    /// `reset` is called when the stream is dropped after a switch without having been shut down.
+    pub(super) fn new(io: IO, signs: Arc<Signs>, reset: fn(&mut IO)) -> Self {
+        Self {
+            io,
+            signs,
+            shut_down: false,
+            reset,
+        }
     }
 
     fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
-        self.blocked.store(polled.is_pending(), Ordering::Relaxed);
+        self.signs.blocked.store(polled.is_pending(), Ordering::Relaxed);
         polled
     }
 }
@@ -67,6 +84,16 @@ where
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.shut_down |= matches!(polled, Poll::Ready(Ok(())));
+        polled
+    }
+}
+
+impl<IO> Drop for Watched<IO> {
+    fn drop(&mut self) {
+        if !self.shut_down && self.signs.switched.load(Ordering::Acquire) {
+            (self.reset)(&mut self.io);
+        }
     }
 }

@@ -468,6 +468,67 @@ async fn an_unasked_switch_is_a_protocol_error() {
     }
 }
 
+/// Counts the connections that it has to reset.
+struct Resetting(mpsc::UnboundedSender<DuplexStream>);
+
+static RESETS: AtomicUsize = AtomicUsize::new(0);
+
+impl Connect for Resetting {
+    type Io = DuplexStream;
+    type Error = std::io::Error;
+
+    async fn connect(&self) -> std::io::Result<DuplexStream> {
+        let (near, far) = tokio::io::duplex(1024);
+        self.0
+            .send(far)
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::ConnectionRefused))?;
+        Ok(near)
+    }
+
+    fn reset(_: &mut DuplexStream) {
+        RESETS.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// What follows a switch ends in order only when it is shut down; HTTP says itself where its messages end.
+#[tokio::test]
+async fn only_a_switched_connection_is_reset() {
+    let (sender, mut connections) = mpsc::unbounded_channel();
+    let upstream = Arc::new(Upstream::new(
+        Resetting(sender),
+        Version::Http1,
+        Settings::default(),
+    ));
+    for (shut_down, resets) in [(false, 1), (true, 1)] {
+        let mut ask = request("GET", "/chat", ());
+        ask.headers_mut().insert("connection", "upgrade".parse().unwrap());
+        ask.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+        let sent = spawn_send(&upstream, ask);
+        let mut io = connections.recv().await.unwrap();
+        read_request(&mut io).await;
+        io.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        )
+        .await
+        .unwrap();
+        let mut response = sent.await.unwrap().unwrap();
+        let pending = crate::upgrade::OnUpgrade::take(response.extensions_mut()).unwrap();
+        let mut stream = pending.stream().await.unwrap();
+        if shut_down {
+            stream.shutdown().await.unwrap();
+        }
+        drop(stream);
+        assert_eq!(io.read(&mut [0; 8]).await.unwrap(), 0);
+        assert_eq!(RESETS.load(Ordering::SeqCst), resets, "{shut_down}");
+    }
+    let sent = spawn_send(&upstream, request("GET", "/", ()));
+    let mut io = connections.recv().await.unwrap();
+    read_request(&mut io).await;
+    sent.abort();
+    assert_eq!(io.read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(RESETS.load(Ordering::SeqCst), 1);
+}
+
 #[tokio::test]
 async fn dropping_the_future_abandons_the_request() {
     let (upstream, mut endpoint) = pool();

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::serve::{self, serve_http1, serve_http2};
-use crate::upgrade::{OnUpgrade, bridge, requested, websocket};
+use crate::upgrade::{Counters, OnUpgrade, Timeouts, bridge, requested, websocket};
 
 /// A WebSocket server that echoes in upper case; on HTTP/1 it wants the handshake, on HTTP/2 nothing of it.
 async fn echo(mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
@@ -76,7 +76,8 @@ fn proxy(downstream: Version, upstream: Version) -> DuplexStream {
             if let Some(far) = OnUpgrade::take(response.extensions_mut()) {
                 tokio::spawn(async move {
                     let (near, far) = tokio::join!(near.stream(), far.stream());
-                    bridge(near.unwrap(), far.unwrap(), Duration::from_secs(60)).await;
+                    let (near, far) = (near.unwrap(), far.unwrap());
+                    bridge(near, far, Timeouts::default(), &Counters::default()).await;
                 });
             }
             Ok(response)

@@ -1,7 +1,7 @@
 //! Connections that stop being HTTP.
 
 use super::*;
-use crate::upgrade::{OnUpgrade, bridge, requested};
+use crate::upgrade::{OnUpgrade, requested};
 
 /// Grants WebSocket and CONNECT and then echoes what it reads, in upper case; refuses on `/no`.
 async fn switching(mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
@@ -136,30 +136,4 @@ async fn a_refused_switch_is_closed_in_order() {
     client.read_to_end(&mut rest).await.unwrap();
     assert!(rest.is_empty());
     assert!(serving.await.unwrap().error.is_none());
-}
-
-/// Half-close survives the bridge, and idleness ends it.
-#[tokio::test(start_paused = true)]
-async fn bridging() {
-    let (mut client, near) = tokio::io::duplex(16);
-    let (far, mut server) = tokio::io::duplex(16);
-    let bridged = tokio::spawn(bridge(near, far, Duration::from_secs(60)));
-    client.write_all(b"ping").await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut text = String::new();
-    server.read_to_string(&mut text).await.unwrap();
-    assert_eq!(text, "ping");
-    tokio::time::sleep(Duration::from_secs(50)).await;
-    server.write_all(b"pong").await.unwrap();
-    drop(server);
-    client.read_to_string(&mut text).await.unwrap();
-    assert_eq!(text, "pingpong");
-    let bridged = bridged.await.unwrap();
-    assert_eq!((bridged.sent, bridged.received, bridged.idle), (4, 4, false));
-
-    let (_client, near) = tokio::io::duplex(16);
-    let (far, _server) = tokio::io::duplex(16);
-    let started = tokio::time::Instant::now();
-    assert!(bridge(near, far, Duration::from_secs(60)).await.idle);
-    assert_eq!(started.elapsed().as_secs(), 60);
 }
