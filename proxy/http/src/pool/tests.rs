@@ -8,6 +8,7 @@
 mod http1;
 mod http2;
 mod opening;
+mod switching;
 mod websocket;
 
 use std::sync::Arc;
