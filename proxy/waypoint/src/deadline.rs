@@ -18,14 +18,17 @@ use crate::upload::Progress;
 /// Ends when the time is up.
 pub(crate) type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A request's body that is being sent.
+pub(crate) struct Sending {
+    pub(crate) ended: oneshot::Receiver<()>,
+    pub(crate) progress: Arc<Progress>,
+}
+
 /// Runs from the end of the request's body; from now, when there is none.
-pub(crate) fn timer(
-    timeout: Duration,
-    request_body: Option<(oneshot::Receiver<()>, Arc<Progress>)>,
-) -> Timer {
+pub(crate) fn timer(timeout: Duration, body: Option<Sending>) -> Timer {
     Box::pin(async move {
-        if let Some((ended, progress)) = request_body
-            && read(ended, &progress, timeout).await.is_err()
+        if let Some(sending) = body
+            && read(sending, timeout).await.is_err()
         {
             return;
         }
@@ -37,11 +40,8 @@ pub(crate) fn timer(
 struct Unread;
 
 /// Waits for the end of a body for as long as it is the client's turn, or the endpoint goes on reading.
-async fn read(
-    mut ended: oneshot::Receiver<()>,
-    progress: &Progress,
-    timeout: Duration,
-) -> Result<(), Unread> {
+async fn read(sending: Sending, timeout: Duration) -> Result<(), Unread> {
+    let Sending { mut ended, progress } = sending;
     let mut before = progress.received.load(Ordering::Relaxed);
     loop {
         tokio::select! {

@@ -336,7 +336,7 @@ fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {
         UpstreamFault::Refused => (
             "remote refused stream reset",
             "remote_refused_stream_reset".to_owned(),
-            Flags::UPSTREAM_TERMINATION,
+            Flags::UPSTREAM_REMOTE_RESET,
         ),
         UpstreamFault::Protocol => (
             "protocol error",

@@ -1,19 +1,16 @@
 //! Phase 6 and 7, route and attempt: a request as its route wants it, sent to the route's cluster.
 
-use std::sync::Arc;
-
 use cairn_http::body::Body;
 use cairn_route::{Destination, HeaderOperations, rewrite};
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Body as _;
-use tokio::sync::oneshot;
 
-use crate::deadline::{self, Timed, Timer};
+use crate::deadline::{self, Sending, Timed, Timer};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::plan::RoutePlan;
-use crate::upload::{Progress, Upload};
+use crate::upload::Upload;
 use crate::{attempt, respond, switch};
 
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
@@ -120,13 +117,17 @@ fn quoted(exchange: &Exchange, operations: Option<&HeaderOperations>) -> HeaderM
 }
 
 /// The request's body, counted; and the news of its end and its progress, unless it has ended already.
-fn count(exchange: &Exchange, body: Body) -> (Body, Option<(oneshot::Receiver<()>, Arc<Progress>)>) {
+fn count(exchange: &Exchange, body: Body) -> (Body, Option<Sending>) {
     if body.is_end_stream() {
         return (Body::empty(), None);
     }
     let recorder = &exchange.recorder;
     let (upload, news) = Upload::new(body, recorder.progress(), recorder.is_grpc());
-    (Body::boxed(upload), Some((news, recorder.progress())))
+    let sending = Sending {
+        ended: news,
+        progress: recorder.progress(),
+    };
+    (Body::boxed(upload), Some(sending))
 }
 
 fn request(exchange: &mut Exchange, uri: Uri, body: Body) -> Request<Body> {
