@@ -26,11 +26,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http2_inside_the_tunnel_stays_http2() {
+async fn http2_to_a_port_that_declares_nothing_stays_http2() {
     let mesh = Lone::start(&[]).await;
     let tunnel = mesh
         .tunnels
-        .open("sleep", mesh.network.ip(11), mesh.service(80))
+        .open("sleep", mesh.network.ip(11), mesh.service(91))
         .await
         .unwrap();
     let (mut sender, connection) =
