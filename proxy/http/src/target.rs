@@ -38,8 +38,8 @@ pub fn authority<B>(request: &Request<B>) -> &str {
     }
 }
 
-/// Normalises the path of a request in place, and puts an absolute-form target into origin-form with its authority in
-/// `Host`, so that everything behind sees one form. `*` and CONNECT targets are left alone.
+/// Normalises the path of a request in place, and puts an absolute-form target, as HTTP/2 always has it, into origin-form
+/// with its authority in `Host`, so that everything behind sees one form. A CONNECT target without a path is left alone.
 ///
 /// # Errors
 ///
@@ -48,29 +48,23 @@ pub fn normalize_head(head: &mut request::Parts, mode: Normalization) -> Result<
     let Some(path) = head.uri.path_and_query() else {
         return Ok(());
     };
-    if path.as_str() == "*" {
-        return Ok(());
-    }
-    let normal = match normalize(path.as_str(), mode)? {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(normal) => Some(PathAndQuery::try_from(normal).map_err(|_| PathError::Control)?),
+    let normal = match path.as_str() {
+        "*" => None,
+        path => match normalize(path, mode)? {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(normal) => Some(PathAndQuery::try_from(normal).map_err(|_| PathError::Control)?),
+        },
     };
-    let absolute = head.version <= http::Version::HTTP_11 && head.uri.authority().is_some();
-    if normal.is_none() && !absolute {
+    if normal.is_none() && head.uri.authority().is_none() {
         return Ok(());
     }
-    let mut parts = std::mem::take(&mut head.uri).into_parts();
-    if normal.is_some() {
-        parts.path_and_query = normal;
+    let parts = std::mem::take(&mut head.uri).into_parts();
+    if let Some(authority) = parts.authority
+        && let Ok(host) = http::HeaderValue::from_str(authority.as_str())
+    {
+        head.headers.insert(HOST, host);
     }
-    if absolute {
-        if let Some(authority) = parts.authority.take()
-            && let Ok(host) = http::HeaderValue::from_str(authority.as_str())
-        {
-            head.headers.insert(HOST, host);
-        }
-        parts.scheme = None;
-    }
-    head.uri = Uri::from_parts(parts).map_err(|_| PathError::NotAbsolute)?;
+    let path = normal.or(parts.path_and_query).ok_or(PathError::NotAbsolute)?;
+    head.uri = Uri::from(path);
     Ok(())
 }

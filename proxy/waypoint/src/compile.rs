@@ -4,7 +4,7 @@
 
 mod clusters;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cairn_api::istio::{AccessLogEncoding, AuthorizationPolicy, VirtualService};
@@ -152,6 +152,7 @@ impl Compiler {
         let (policies, found) = PolicySet::compile(&inputs.policies, &inputs.broken, &shared.options);
         problems.extend(found);
         let mut hosts = vec![service.hostname.to_string()];
+        let mut told = HashSet::new();
         let mut ports = Vec::with_capacity(service.ports.len());
         for port in &service.ports {
             let (table, found) = shared.routes(service, port.number, &inputs.virtual_services);
@@ -176,11 +177,9 @@ impl Compiler {
                     .routes()
                     .iter()
                     .flat_map(|route| shared.past_policies(service, route));
-                for problem in past {
-                    if !clusters.problems.contains(&problem) {
-                        clusters.problems.push(problem);
-                    }
-                }
+                // Each match of a route, and each port, says it again.
+                let new = past.filter(|problem| told.insert(problem.clone()));
+                clusters.problems.extend(new);
                 (table, routes)
             });
             ports.push(Arc::new(PortPlan::new(

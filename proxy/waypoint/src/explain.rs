@@ -160,6 +160,9 @@ impl Explanation {
             Ok(authority) => authority,
             Err(failure) => return self.say("answer", answer(&failure)),
         };
+        if let Err(failure) = head::connect(&mut parts, None) {
+            return self.say("answer", answer(&failure));
+        }
         head::sanitise(&mut parts);
         self.say("head", format!("{} {} for {authority}", parts.method, parts.uri));
         let access = downstream.access_of(&parts, &authority);

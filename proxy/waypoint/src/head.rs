@@ -10,7 +10,7 @@ use cairn_http::{headers, target};
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use crate::exchange::{Exchange, Switch};
 use crate::failure::Failure;
@@ -54,11 +54,6 @@ pub(crate) fn normalise(
         return Err(Failure::BadTarget);
     }
     target::normalize_head(parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)?;
-    // HTTP/2 has it in the target, where a rewrite of Host would not reach it.
-    if parts.uri.authority().is_some() {
-        let path = parts.uri.path_and_query().cloned();
-        parts.uri = path.map(Uri::from).ok_or(Failure::BadTarget)?;
-    }
     Ok(authority)
 }
 
@@ -79,7 +74,7 @@ fn authority(parts: &Parts, addressed: &Authority) -> Result<Authority, Failure>
 
 /// A WebSocket is a GET for policies and routes, whichever version of HTTP asks for it, as in Envoy. Any other CONNECT
 /// would be something else for the endpoint than for the policies.
-fn connect(parts: &mut Parts, wanted: Option<&Wanted>) -> Result<(), Failure> {
+pub(crate) fn connect(parts: &mut Parts, wanted: Option<&Wanted>) -> Result<(), Failure> {
     if parts.method != Method::CONNECT {
         return Ok(());
     }

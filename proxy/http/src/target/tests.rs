@@ -44,7 +44,23 @@ fn heads_are_normalised_in_place() {
     let mut http2 = head(Method::GET, "http://b:80/x/./y", None);
     http2.version = Version::HTTP_2;
     normalize_head(&mut http2, Normalization::Base).unwrap();
-    assert_eq!(http2.uri, "http://b:80/x/y");
+    assert_eq!(
+        (http2.uri.to_string().as_str(), &http2.headers[HOST]),
+        ("/x/y", &"b:80".parse().unwrap())
+    );
+
+    let mut server = head(Method::OPTIONS, "*", None);
+    server.uri = http::Uri::builder()
+        .scheme("http")
+        .authority("b:80")
+        .path_and_query("*")
+        .build()
+        .unwrap();
+    normalize_head(&mut server, Normalization::Base).unwrap();
+    assert_eq!(
+        (server.uri.path(), &server.headers[HOST]),
+        ("*", &"b:80".parse().unwrap())
+    );
 
     for (method, uri) in [(Method::OPTIONS, "*"), (Method::CONNECT, "a:80")] {
         let mut untouched = head(method, uri, Some("a"));
