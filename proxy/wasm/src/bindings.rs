@@ -1,0 +1,16 @@
+//! What `wit/` says, in Rust.
+#![allow(missing_docs, unreachable_pub, unused_qualifications)]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "filter",
+    imports: {
+        "cairn:filter/outbound": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    additional_derives: [PartialEq],
+    with: {
+        "cairn:filter/exchanges.exchange": crate::host::Current,
+    },
+});

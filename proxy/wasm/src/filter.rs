@@ -1,0 +1,573 @@
+//! One generation of a plugin, and its hooks.
+
+mod subscribe;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+use tokio::sync::Semaphore;
+use wasmtime::component::Resource;
+
+use crate::bindings::cairn::filter::types::{
+    Block, BodyVerdict as WitBodyVerdict, Edit, HeadVerdict as WitHeadVerdict,
+};
+use crate::bindings::{FilterIndices, FilterPre};
+use crate::engine::Engine;
+use crate::exchange::Exchange;
+use crate::failure::{HookFailure, LoadError, Reason};
+use crate::host::Host;
+use crate::instance::Instance;
+use crate::log::Log;
+use crate::pool::{Permit, Pool};
+use crate::spec::Spec;
+use crate::{block, edit, imports};
+
+/// What all instances of a generation have in common.
+pub(crate) struct Plugin {
+    pub(crate) spec: Spec,
+    pub(crate) pre: FilterPre<Host>,
+    pub(crate) indices: FilterIndices,
+    pub(crate) log: Arc<Log>,
+    /// Calls that may be under way.
+    pub(crate) calls: Arc<Semaphore>,
+    pub(crate) began: Instant,
+}
+
+/// A plugin with one component and one configuration, ready for requests.
+pub struct Filter {
+    plugin: Arc<Plugin>,
+    pool: Pool,
+    subscriptions: Subscriptions,
+}
+
+/// What a filter wants to be called for.
+#[derive(Clone, Debug, Default)]
+pub struct Subscriptions {
+    /// Heads of requests, with these lines.
+    pub request_head: Option<Lines>,
+    /// Bodies of requests.
+    pub request_body: BodyInterest,
+    /// Trailers of requests.
+    pub request_trailers: bool,
+    /// Heads of responses, with these lines.
+    pub response_head: Option<Lines>,
+    /// Bodies of responses.
+    pub response_body: BodyInterest,
+    /// Trailers of responses.
+    pub response_trailers: bool,
+    /// The end of exchanges.
+    pub done: bool,
+    /// Every so often, without a request.
+    pub tick: Option<Duration>,
+}
+
+/// Lines of a head.
+#[derive(Clone, Debug)]
+pub enum Lines {
+    /// All of them.
+    All,
+    /// Those of these names.
+    Named {
+        /// Names that begin with a colon.
+        pseudo: Vec<String>,
+        /// Names of fields.
+        fields: Vec<HeaderName>,
+    },
+}
+
+/// How a filter wants bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyInterest {
+    /// Not at all.
+    #[default]
+    None,
+    /// Part by part.
+    Stream,
+    /// As a whole, of at most so many bytes.
+    Buffer(usize),
+}
+
+/// What becomes of a message whose head a filter has seen.
+#[derive(Clone, Debug)]
+pub enum HeadVerdict {
+    /// It goes on.
+    Next,
+    /// It waits for its body.
+    Hold,
+    /// The client gets this.
+    Reply(LocalReply),
+    /// It goes on, and the filter wants to see no more of the exchange.
+    Done,
+}
+
+/// A verdict, and whether the head was changed.
+#[derive(Clone, Debug)]
+pub struct HeadAnswer {
+    /// What becomes of the message.
+    pub verdict: HeadVerdict,
+    /// The head is not what it was.
+    pub changed: bool,
+}
+
+/// What becomes of a part of a body.
+#[derive(Clone, Debug)]
+pub enum BodyVerdict {
+    /// It goes on as it is.
+    Pass,
+    /// This goes on in its place.
+    Replace(Bytes),
+    /// It is kept back, and comes again with what follows.
+    Hold,
+    /// The head that was held goes on.
+    Release {
+        /// The head is not what it was.
+        changed: bool,
+        /// In place of the part.
+        body: Option<Bytes>,
+    },
+    /// The client gets this.
+    Reply(LocalReply),
+}
+
+/// A response that a filter gives.
+#[derive(Clone, Debug)]
+pub struct LocalReply {
+    /// Status.
+    pub status: StatusCode,
+    /// Fields.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+    /// For clients that speak gRPC.
+    pub grpc_status: Option<u8>,
+    /// For the access log.
+    pub details: String,
+}
+
+/// Which of the two messages a hook is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Request,
+    Response,
+}
+
+impl Filter {
+    /// Compiles a component, and configures a first instance of it. Takes long, and is to be done where no request waits.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`]: it is no filter, wants what it is not granted, or refuses its configuration.
+    pub async fn load(engine: &Engine, component: &[u8], spec: Spec) -> Result<Filter, LoadError> {
+        // Compiling occupies a thread for up to seconds.
+        let compiled = {
+            let (engine, bytes) = (engine.clone(), component.to_vec());
+            tokio::task::spawn_blocking(move || engine.compile(&bytes))
+                .await
+                .map_err(|error| LoadError::Compile(error.to_string()))??
+        };
+        let exports = imports::check(engine, &compiled, &spec.grants)?;
+        let mismatch = |error: wasmtime::Error| LoadError::Mismatch(format!("{error:#}"));
+        let pre = engine.linker().instantiate_pre(&compiled).map_err(mismatch)?;
+        let indices = FilterIndices::new(&pre).map_err(mismatch)?;
+        let plugin = Arc::new(Plugin {
+            pre: FilterPre::new(pre).map_err(mismatch)?,
+            indices,
+            log: Arc::new(Log::new(&spec.plugin, &spec.meter, spec.limits.log_lines)),
+            calls: Arc::new(Semaphore::new(spec.limits.calls)),
+            began: Instant::now(),
+            spec,
+        });
+        let (instance, asked) = first(&plugin).await?;
+        let subscriptions = subscribe::compile(asked, &plugin.spec, exports.ticker)?;
+        let pool = Pool::new(&plugin.spec.limits);
+        pool.give_back(instance, plugin.spec.isolation);
+        Ok(Filter {
+            plugin,
+            pool,
+            subscriptions,
+        })
+    }
+
+    /// What it is.
+    pub fn spec(&self) -> &Spec {
+        &self.plugin.spec
+    }
+
+    /// What it wants to be called for.
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// Lets go of all idle instances: the next hook is served by a fresh one.
+    pub fn refresh(&self) {
+        while self.pool.take().is_some() {}
+    }
+
+    /// A request has come.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`]; the exchange is as it was.
+    pub async fn on_request_head(
+        &self,
+        exchange: &mut Exchange,
+        end_of_stream: bool,
+    ) -> Result<HeadAnswer, HookFailure> {
+        let Some(lines) = &self.subscriptions.request_head else {
+            return Ok(HeadAnswer {
+                verdict: HeadVerdict::Next,
+                changed: false,
+            });
+        };
+        let verdict = self
+            .hook(exchange, async |instance: &mut Instance| {
+                let Instance {
+                    store,
+                    world,
+                    scratch,
+                    ..
+                } = instance;
+                if let Some(content) = &store.data().exchange {
+                    block::request(&mut scratch.fields, &content.request, lines);
+                }
+                scratch.end_of_stream = end_of_stream;
+                world
+                    .cairn_filter_hooks()
+                    .call_on_request_head(store, Resource::new_borrow(0), scratch)
+                    .await
+            })
+            .await?;
+        self.judge(exchange, Side::Request, verdict)
+    }
+
+    /// A part of the request's body has come.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`]; the exchange is as it was.
+    pub async fn on_request_body(
+        &self,
+        exchange: &mut Exchange,
+        part: &[u8],
+        end: bool,
+    ) -> Result<BodyVerdict, HookFailure> {
+        let verdict = self
+            .hook(exchange, async |instance: &mut Instance| {
+                let Instance { store, world, .. } = instance;
+                world
+                    .cairn_filter_hooks()
+                    .call_on_request_body(store, Resource::new_borrow(0), part, end)
+                    .await
+            })
+            .await?;
+        self.judge_body(exchange, Side::Request, verdict)
+    }
+
+    /// The request's trailers have come.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`]; exchange and trailers are as they were.
+    pub async fn on_request_trailers(
+        &self,
+        exchange: &mut Exchange,
+        trailers: &mut HeaderMap,
+    ) -> Result<(), HookFailure> {
+        let packed = packed(trailers);
+        let edits = self
+            .hook(exchange, async |instance: &mut Instance| {
+                let Instance { store, world, .. } = instance;
+                world
+                    .cairn_filter_hooks()
+                    .call_on_request_trailers(store, Resource::new_borrow(0), &packed)
+                    .await
+            })
+            .await?;
+        self.counted(edit::trailers(trailers, edits))
+    }
+
+    /// A response has come; its head is the exchange's.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`]; the exchange is as it was.
+    pub async fn on_response_head(
+        &self,
+        exchange: &mut Exchange,
+        end_of_stream: bool,
+    ) -> Result<HeadAnswer, HookFailure> {
+        let Some(lines) = &self.subscriptions.response_head else {
+            return Ok(HeadAnswer {
+                verdict: HeadVerdict::Next,
+                changed: false,
+            });
+        };
+        let verdict = self
+            .hook(exchange, async |instance: &mut Instance| {
+                let Instance {
+                    store,
+                    world,
+                    scratch,
+                    ..
+                } = instance;
+                let response = store
+                    .data()
+                    .exchange
+                    .as_ref()
+                    .and_then(|content| content.response.as_ref());
+                if let Some(head) = response {
+                    block::response(&mut scratch.fields, head, lines);
+                }
+                scratch.end_of_stream = end_of_stream;
+                world
+                    .cairn_filter_hooks()
+                    .call_on_response_head(store, Resource::new_borrow(0), scratch)
+                    .await
+            })
+            .await?;
+        self.judge(exchange, Side::Response, verdict)
+    }
+
+    /// A part of the response's body has come.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`]; the exchange is as it was.
+    pub async fn on_response_body(
+        &self,
+        exchange: &mut Exchange,
+        part: &[u8],
+        end: bool,
+    ) -> Result<BodyVerdict, HookFailure> {
+        let verdict = self
+            .hook(exchange, async |instance: &mut Instance| {
+                let Instance { store, world, .. } = instance;
+                world
+                    .cairn_filter_hooks()
+                    .call_on_response_body(store, Resource::new_borrow(0), part, end)
+                    .await
+            })
+            .await?;
+        self.judge_body(exchange, Side::Response, verdict)
+    }
+
+    /// The response's trailers have come.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`]; exchange and trailers are as they were.
+    pub async fn on_response_trailers(
+        &self,
+        exchange: &mut Exchange,
+        trailers: &mut HeaderMap,
+    ) -> Result<(), HookFailure> {
+        let packed = packed(trailers);
+        let edits = self
+            .hook(exchange, async |instance: &mut Instance| {
+                let Instance { store, world, .. } = instance;
+                world
+                    .cairn_filter_hooks()
+                    .call_on_response_trailers(store, Resource::new_borrow(0), &packed)
+                    .await
+            })
+            .await?;
+        self.counted(edit::trailers(trailers, edits))
+    }
+
+    /// The exchange has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`].
+    pub async fn on_done(&self, exchange: &mut Exchange) -> Result<(), HookFailure> {
+        self.hook(exchange, async |instance: &mut Instance| {
+            let Instance { store, world, .. } = instance;
+            world
+                .cairn_filter_hooks()
+                .call_on_done(store, Resource::new_borrow(0))
+                .await
+        })
+        .await
+    }
+
+    /// The time that the filter subscribed to has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`].
+    pub async fn tick(&self) -> Result<(), HookFailure> {
+        let (mut instance, _permit) = self.instance().await?;
+        let limits = &self.plugin.spec.limits;
+        let called = instance
+            .bounded(limits.cpu, limits.wall, async |instance: &mut Instance| {
+                let Instance { store, linked, .. } = instance;
+                let ticker = linked.get_export_index(&mut *store, None, TICKER);
+                let tick = linked.get_export_index(&mut *store, ticker.as_ref(), "tick");
+                let missing = || wasmtime::Error::msg("the ticker is gone");
+                let tick = linked.get_typed_func::<(), ()>(&mut *store, &tick.ok_or_else(missing)?)?;
+                tick.call_async(store, ()).await
+            })
+            .await;
+        self.finish(instance, called)
+    }
+
+    async fn hook<T>(
+        &self,
+        exchange: &mut Exchange,
+        hook: impl AsyncFnOnce(&mut Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, HookFailure> {
+        let (mut instance, _permit) = self.instance().await?;
+        let called = instance.call(exchange, hook).await;
+        self.finish(instance, called)
+    }
+
+    /// An instance to do work with, and the right to.
+    async fn instance(&self) -> Result<(Instance, Permit), HookFailure> {
+        let permit = self.counted(self.pool.permit(&self.plugin.spec.limits).await)?;
+        if let Some(instance) = self.pool.take() {
+            return Ok((instance, permit));
+        }
+        let started = first(&self.plugin).await;
+        let started = started.map_err(|error| HookFailure::new(Reason::Start, error.to_string()));
+        let (instance, _) = self.counted(started)?;
+        Ok((instance, permit))
+    }
+
+    /// An instance whose hook has failed is not used again.
+    fn finish<T>(&self, instance: Instance, called: Result<T, HookFailure>) -> Result<T, HookFailure> {
+        if called.is_ok() {
+            self.pool.give_back(instance, self.plugin.spec.isolation);
+        }
+        self.counted(called)
+    }
+
+    fn counted<T>(&self, result: Result<T, HookFailure>) -> Result<T, HookFailure> {
+        if let Err(failure) = &result {
+            self.plugin.spec.meter.failed(failure.reason);
+        }
+        result
+    }
+
+    fn judge(
+        &self,
+        exchange: &mut Exchange,
+        side: Side,
+        verdict: WitHeadVerdict,
+    ) -> Result<HeadAnswer, HookFailure> {
+        let (verdict, edits) = match verdict {
+            WitHeadVerdict::Next(edits) => (HeadVerdict::Next, edits),
+            WitHeadVerdict::Done(edits) => (HeadVerdict::Done, edits),
+            WitHeadVerdict::Hold(edits) => {
+                self.counted(self.may_hold(side))?;
+                (HeadVerdict::Hold, edits)
+            }
+            WitHeadVerdict::Reply(reply) => {
+                (HeadVerdict::Reply(self.counted(edit::reply(reply))?), Vec::new())
+            }
+        };
+        let changed = self.counted(change(exchange, side, edits))?;
+        Ok(HeadAnswer { verdict, changed })
+    }
+
+    /// A head that waits for a body that nobody hands over would wait for ever.
+    fn may_hold(&self, side: Side) -> Result<(), HookFailure> {
+        let body = match side {
+            Side::Request => self.subscriptions.request_body,
+            Side::Response => self.subscriptions.response_body,
+        };
+        if body == BodyInterest::None {
+            let message = "holds a head without having subscribed to its body";
+            return Err(HookFailure::new(Reason::Limit, message));
+        }
+        Ok(())
+    }
+
+    fn judge_body(
+        &self,
+        exchange: &mut Exchange,
+        side: Side,
+        verdict: WitBodyVerdict,
+    ) -> Result<BodyVerdict, HookFailure> {
+        Ok(match verdict {
+            WitBodyVerdict::Pass => BodyVerdict::Pass,
+            WitBodyVerdict::Replace(body) => BodyVerdict::Replace(body.into()),
+            WitBodyVerdict::Hold => BodyVerdict::Hold,
+            WitBodyVerdict::Release((edits, body)) => BodyVerdict::Release {
+                changed: self.counted(change(exchange, side, edits))?,
+                body: body.map(Bytes::from),
+            },
+            WitBodyVerdict::Reply(reply) => BodyVerdict::Reply(self.counted(edit::reply(reply))?),
+        })
+    }
+}
+
+/// The interface of what is called without a request.
+const TICKER: &str = "cairn:filter/ticker@0.1.0";
+
+/// An instance that has been configured, and what it asked for.
+async fn first(
+    plugin: &Arc<Plugin>,
+) -> Result<(Instance, crate::bindings::cairn::filter::types::Subscriptions), LoadError> {
+    let start = |failure: HookFailure| {
+        plugin.spec.meter.failed(Reason::Start);
+        LoadError::Start(failure.to_string())
+    };
+    let mut instance = Instance::start(plugin).await.map_err(start)?;
+    let (longest, config, name) = (plugin.spec.limits.start, &*plugin.spec.config, &*plugin.spec.name);
+    let asked = instance
+        .bounded(longest, longest * 5, async |instance: &mut Instance| {
+            let Instance { store, world, .. } = instance;
+            world
+                .cairn_filter_hooks()
+                .call_configure(store, config, name)
+                .await
+        })
+        .await
+        .map_err(start)?
+        .map_err(LoadError::Configure)?;
+    instance.configured();
+    Ok((instance, asked))
+}
+
+fn change(exchange: &mut Exchange, side: Side, edits: Vec<Edit>) -> Result<bool, HookFailure> {
+    if edits.is_empty() {
+        return Ok(false);
+    }
+    let content = exchange.content_mut();
+    match side {
+        Side::Request => match content {
+            Some(content) => edit::request(&mut content.request, edits),
+            None => Ok(false),
+        },
+        Side::Response => match content.and_then(|content| content.response.as_mut()) {
+            Some(head) => edit::response(head, edits),
+            None => Ok(false),
+        },
+    }
+}
+
+fn packed(trailers: &HeaderMap) -> Block {
+    let mut packed = block::empty();
+    block::trailers(&mut packed, trailers);
+    packed
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Filter")
+            .field("plugin", &self.plugin.spec.plugin)
+            .field("subscriptions", &self.subscriptions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lines {
+    pub(crate) fn has_pseudo(&self, name: &str) -> bool {
+        match self {
+            Lines::All => true,
+            Lines::Named { pseudo, .. } => pseudo.iter().any(|one| one == name),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The host of filters: WebAssembly components that see the requests of a service, and can harm nothing but their own
+//! request.
+//!
+//! An [`Engine`] compiles components and runs them. A [`Filter`] is one generation of one plugin: a component with its
+//! configuration, what it subscribed to, and a bounded pool of instances. Its hooks are called with an [`Exchange`], the
+//! request and response on their way through the proxy, and end in a verdict or in a [`HookFailure`]. A hook that failed
+//! has changed nothing of the exchange.
+//!
+//! The contract with filters is the WIT package in `wit/`. This crate knows nothing of routes, policies or of how a
+//! plugin is attached to a service; what it is to be told of the mesh comes as [`Attributes`], and what filters may do
+//! in the mesh as [`Grants`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use cairn_wasm::{Engine, EngineOptions, Exchange, Filter, RequestHead, Spec, Unknown};
+//!
+//! # async fn example(request: RequestHead) -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(&EngineOptions::default())?;
+//! let component = std::fs::read("filter.wasm")?;
+//! let filter = Filter::load(&engine, &component, Spec::new("default/hello")).await?;
+//! let mut exchange = Exchange::new(request, Arc::new(Unknown));
+//! let answer = filter.on_request_head(&mut exchange, true).await?;
+//! println!("{:?}, changed: {}", answer.verdict, answer.changed);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod bindings;
+mod block;
+mod edit;
+mod engine;
+mod exchange;
+mod failure;
+mod filter;
+mod grants;
+mod host;
+mod imports;
+mod instance;
+mod limits;
+mod log;
+mod measure;
+mod meter;
+mod pool;
+mod shared;
+mod spec;
+
+pub use engine::{Engine, EngineError, EngineOptions};
+pub use exchange::{Attributes, Exchange, RequestHead, ResponseHead, Unknown, Value};
+pub use failure::{HookFailure, LoadError, Reason};
+pub use filter::{
+    BodyInterest, BodyVerdict, Filter, HeadAnswer, HeadVerdict, Lines, LocalReply, Subscriptions,
+};
+pub use grants::{Answer, Call, CallError, Calling, Grants, Outbound};
+pub use limits::{Isolation, Limits};
+pub use measure::GuestMetrics;
+pub use meter::Meter;
+pub use shared::SharedStore;
+pub use spec::Spec;

@@ -1,0 +1,211 @@
+//! Metrics that filters keep themselves.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Metrics that one plugin may define.
+const METRICS: usize = 32;
+/// Labels of one metric.
+const LABELS: usize = 8;
+/// Sets of label values that are counted on their own; the rest is counted together.
+const SERIES: usize = 256;
+/// Bytes of one label value.
+const VALUE: usize = 128;
+/// Upper bounds of a histogram's buckets, as exponents of two.
+const EXPONENTS: std::ops::RangeInclusive<i32> = -10..=20;
+const OTHER: &str = "other";
+
+/// What a metric measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// The metrics of one plugin. They survive its generations.
+#[derive(Debug)]
+pub struct GuestMetrics {
+    plugin: Arc<str>,
+    metrics: Mutex<Vec<Metric>>,
+}
+
+#[derive(Debug)]
+struct Metric {
+    kind: Kind,
+    name: String,
+    labels: Vec<String>,
+    series: HashMap<Vec<String>, Series>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Series {
+    value: f64,
+    count: u64,
+    /// Of a histogram: observations in each bucket, the last one without a bound.
+    buckets: Vec<u64>,
+}
+
+impl GuestMetrics {
+    /// No metrics yet.
+    pub fn new(plugin: &str) -> GuestMetrics {
+        GuestMetrics {
+            plugin: plugin.into(),
+            metrics: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn define(&self, kind: Kind, name: String, labels: Vec<String>) -> Result<u32, String> {
+        let mut metrics = self.lock();
+        let known = metrics.iter().position(|metric| metric.name == name);
+        if let Some(known) = known {
+            let same = metrics
+                .get(known)
+                .is_some_and(|metric| metric.kind == kind && metric.labels == labels);
+            let index = u32::try_from(known).unwrap_or(u32::MAX);
+            return same.then_some(index).ok_or_else(|| {
+                format!("metric `{name}` is defined already, with another kind or other labels")
+            });
+        }
+        if metrics.len() >= METRICS {
+            return Err(format!("there are {METRICS} metrics already"));
+        }
+        if labels.len() > LABELS {
+            return Err(format!("metric `{name}` has more than {LABELS} labels"));
+        }
+        if let Some(wrong) = std::iter::once(&name).chain(&labels).find(|name| !is_name(name)) {
+            return Err(format!(
+                "`{wrong}` is not a name of letters, digits and underscores"
+            ));
+        }
+        metrics.push(Metric {
+            kind,
+            name,
+            labels,
+            series: HashMap::new(),
+        });
+        Ok(u32::try_from(metrics.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Adds to a counter or a gauge. Nothing happens to a metric that does not exist or is of another kind.
+    pub(crate) fn add(&self, metric: u32, labels: Vec<String>, by: f64) {
+        self.change(metric, labels, |kind, series| match kind {
+            Kind::Counter if by > 0.0 && by.is_finite() => series.value += by,
+            Kind::Gauge => series.value += by,
+            Kind::Counter | Kind::Histogram => {}
+        });
+    }
+
+    /// Sets a gauge or adds an observation to a histogram.
+    pub(crate) fn record(&self, metric: u32, labels: Vec<String>, value: f64) {
+        self.change(metric, labels, |kind, series| match kind {
+            Kind::Gauge => series.value = value,
+            Kind::Histogram if value.is_finite() => {
+                series.value += value;
+                series.count += 1;
+                let bucket = EXPONENTS
+                    .filter(|exponent| value > f64::powi(2.0, *exponent))
+                    .count();
+                let buckets = EXPONENTS.count() + 1;
+                series.buckets.resize(buckets, 0);
+                if let Some(count) = series.buckets.get_mut(bucket) {
+                    *count += 1;
+                }
+            }
+            Kind::Counter | Kind::Histogram => {}
+        });
+    }
+
+    fn change(&self, metric: u32, mut labels: Vec<String>, change: impl FnOnce(Kind, &mut Series)) {
+        let mut metrics = self.lock();
+        let Some(metric) = usize::try_from(metric)
+            .ok()
+            .and_then(|index| metrics.get_mut(index))
+        else {
+            return;
+        };
+        if labels.len() != metric.labels.len() {
+            return;
+        }
+        for label in &mut labels {
+            if label.len() > VALUE {
+                OTHER.clone_into(label);
+            }
+        }
+        if !metric.series.contains_key(&labels) && metric.series.len() >= SERIES {
+            labels.fill(OTHER.to_owned());
+        }
+        change(metric.kind, metric.series.entry(labels).or_default());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Metric>> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `sample` for each metric with its name, kind as Prometheus writes it, and its lines: suffix, labels as they
+    /// stand between braces, value.
+    pub fn visit(&self, mut visit: impl FnMut(&str, &'static str, &[(&'static str, String, String)])) {
+        for metric in self.lock().iter() {
+            let mut lines = Vec::new();
+            for (values, series) in &metric.series {
+                let labels = self.labels(&metric.labels, values);
+                match metric.kind {
+                    Kind::Counter => lines.push(("_total", labels, series.value.to_string())),
+                    Kind::Gauge => lines.push(("", labels, series.value.to_string())),
+                    Kind::Histogram => histogram(&mut lines, &labels, series),
+                }
+            }
+            let kind = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
+            };
+            visit(&format!("cairn_filter_{}", metric.name), kind, &lines);
+        }
+    }
+
+    fn labels(&self, names: &[String], values: &[String]) -> String {
+        let mut text = String::from("plugin=\"");
+        escape(&mut text, &self.plugin);
+        text.push('"');
+        for (name, value) in names.iter().zip(values) {
+            text.push(',');
+            text.push_str(name);
+            text.push_str("=\"");
+            escape(&mut text, value);
+            text.push('"');
+        }
+        text
+    }
+}
+
+fn histogram(lines: &mut Vec<(&'static str, String, String)>, labels: &str, series: &Series) {
+    let mut sum = 0;
+    for (exponent, count) in EXPONENTS.zip(&series.buckets) {
+        sum += count;
+        let bound = f64::powi(2.0, exponent);
+        lines.push(("_bucket", format!("{labels},le=\"{bound}\""), sum.to_string()));
+    }
+    lines.push((
+        "_bucket",
+        format!("{labels},le=\"+Inf\""),
+        series.count.to_string(),
+    ));
+    lines.push(("_sum", labels.to_owned(), series.value.to_string()));
+    lines.push(("_count", labels.to_owned(), series.count.to_string()));
+}
+
+fn escape(text: &mut String, value: &str) {
+    cairn_telemetry::metrics::escape_label_value(text, value);
+}
+
+fn is_name(name: &str) -> bool {
+    let mut letters = name.bytes();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
+        && name.len() <= 64
+        && name != "plugin"
+        && name != "le"
+}

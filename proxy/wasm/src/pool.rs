@@ -1,0 +1,60 @@
+//! The instances of one generation.
+
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::failure::{HookFailure, Reason};
+use crate::instance::Instance;
+use crate::limits::{Isolation, Limits};
+
+/// A bounded number of instances, idle or at work.
+pub(crate) struct Pool {
+    idle: ArrayQueue<Instance>,
+    permits: Arc<Semaphore>,
+}
+
+/// The right to have an instance at work.
+pub(crate) struct Permit(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+impl Pool {
+    pub(crate) fn new(limits: &Limits) -> Pool {
+        let instances = limits.instances.max(1);
+        Pool {
+            idle: ArrayQueue::new(instances),
+            permits: Arc::new(Semaphore::new(instances)),
+        }
+    }
+
+    /// Waits until there may be one more at work.
+    pub(crate) async fn permit(&self, limits: &Limits) -> Result<Permit, HookFailure> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(Permit(permit));
+        }
+        let waiting = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout(limits.wait, waiting).await {
+            Ok(Ok(permit)) => Ok(Permit(permit)),
+            _ => Err(HookFailure::new(
+                Reason::Busy,
+                format!(
+                    "none of {} instances became free in {:?}",
+                    limits.instances, limits.wait
+                ),
+            )),
+        }
+    }
+
+    /// An instance that is idle, if there is one.
+    pub(crate) fn take(&self) -> Option<Instance> {
+        self.idle.pop()
+    }
+
+    /// Takes an instance back that has done its work; one that has done enough goes.
+    pub(crate) fn give_back(&self, instance: Instance, isolation: Isolation) {
+        if isolation == Isolation::Shared && instance.is_usable() {
+            // There are never more of them than there is room for.
+            let _ = self.idle.push(instance);
+        }
+    }
+}
