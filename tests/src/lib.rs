@@ -18,6 +18,7 @@
 mod backend;
 mod binaries;
 mod client;
+mod components;
 mod directory;
 mod echo;
 mod example;
@@ -32,6 +33,7 @@ mod tunnels;
 pub use backend::{Backend, Seen};
 pub use binaries::binary;
 pub use client::{Answer, Client};
+pub use components::component;
 pub use directory::Directory;
 pub use echo::Echo;
 pub use example::Example;

@@ -60,6 +60,11 @@ impl State {
         }
     }
 
+    /// The file in which an object is written, where that is known.
+    pub fn file_of(&self, object: &ObjectRef) -> Option<&Path> {
+        self.places.get(object).map(|place| &*place.file)
+    }
+
     /// The problem with the place of its object and field, when these are known: the line of the field, or else of the nearest field
     /// around it.
     #[must_use]

@@ -30,13 +30,29 @@ pub const fn fields(kind: Kind) -> Option<&'static [&'static str]> {
         | Kind::HttpRoute
         | Kind::GrpcRoute
         | Kind::ReferenceGrant
-        | Kind::Telemetry
-        | Kind::WasmPlugin => Some(NOTHING),
+        | Kind::Telemetry => Some(NOTHING),
+        Kind::WasmPlugin => Some(WASM_PLUGIN),
         _ => None,
     }
 }
 
 const NOTHING: &[&str] = &[];
+
+const WASM_PLUGIN: &[&str] = &[
+    "spec.selector",
+    "spec.targetRef",
+    "spec.targetRefs",
+    "spec.url",
+    "spec.sha256",
+    "spec.pluginConfig",
+    "spec.pluginName",
+    "spec.phase",
+    "spec.priority",
+    "spec.failStrategy",
+    "spec.vmConfig.env",
+    "spec.match",
+    "spec.type",
+];
 
 const VIRTUAL_SERVICE: &[&str] = &[
     "spec.hosts",

@@ -115,6 +115,11 @@ impl Exchange {
         })))
     }
 
+    /// An exchange of which nothing is known any more.
+    pub fn gone() -> Exchange {
+        Exchange(None)
+    }
+
     /// The head of the request, with what filters have changed; `None` after a hook that never ended.
     pub fn request(&self) -> Option<&RequestHead> {
         self.0.as_deref().map(|content| &content.request)

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::Semaphore;
-use wasmtime::component::Resource;
 
 use crate::bindings::cairn::filter::types::{
     Block, BodyVerdict as WitBodyVerdict, Edit, HeadVerdict as WitHeadVerdict,
@@ -18,7 +17,7 @@ use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::failure::{HookFailure, LoadError, Reason};
 use crate::host::Host;
-use crate::instance::Instance;
+use crate::instance::{Hook, Instance, Said};
 use crate::log::Log;
 use crate::pool::{Permit, Pool};
 use crate::spec::Spec;
@@ -132,7 +131,7 @@ pub enum BodyVerdict {
 }
 
 /// A response that a filter gives.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalReply {
     /// Status.
     pub status: StatusCode,
@@ -221,25 +220,9 @@ impl Filter {
                 changed: false,
             });
         };
-        let verdict = self
-            .hook(exchange, async |instance: &mut Instance| {
-                let Instance {
-                    store,
-                    world,
-                    scratch,
-                    ..
-                } = instance;
-                if let Some(content) = &store.data().exchange {
-                    block::request(&mut scratch.fields, &content.request, lines);
-                }
-                scratch.end_of_stream = end_of_stream;
-                world
-                    .cairn_filter_hooks()
-                    .call_on_request_head(store, Resource::new_borrow(0), scratch)
-                    .await
-            })
-            .await?;
-        self.judge(exchange, Side::Request, verdict)
+        let end = end_of_stream;
+        let said = self.hook(exchange, Hook::RequestHead { lines, end }).await?;
+        self.judge(exchange, Side::Request, said)
     }
 
     /// A part of the request's body has come.
@@ -253,16 +236,8 @@ impl Filter {
         part: &[u8],
         end: bool,
     ) -> Result<BodyVerdict, HookFailure> {
-        let verdict = self
-            .hook(exchange, async |instance: &mut Instance| {
-                let Instance { store, world, .. } = instance;
-                world
-                    .cairn_filter_hooks()
-                    .call_on_request_body(store, Resource::new_borrow(0), part, end)
-                    .await
-            })
-            .await?;
-        self.judge_body(exchange, Side::Request, verdict)
+        let said = self.hook(exchange, Hook::RequestBody { part, end }).await?;
+        self.judge_body(exchange, Side::Request, said)
     }
 
     /// The request's trailers have come.
@@ -276,16 +251,8 @@ impl Filter {
         trailers: &mut HeaderMap,
     ) -> Result<(), HookFailure> {
         let packed = packed(trailers);
-        let edits = self
-            .hook(exchange, async |instance: &mut Instance| {
-                let Instance { store, world, .. } = instance;
-                world
-                    .cairn_filter_hooks()
-                    .call_on_request_trailers(store, Resource::new_borrow(0), &packed)
-                    .await
-            })
-            .await?;
-        self.counted(edit::trailers(trailers, edits))
+        let said = self.hook(exchange, Hook::RequestTrailers(&packed)).await?;
+        self.judge_trailers(trailers, said)
     }
 
     /// A response has come; its head is the exchange's.
@@ -304,30 +271,9 @@ impl Filter {
                 changed: false,
             });
         };
-        let verdict = self
-            .hook(exchange, async |instance: &mut Instance| {
-                let Instance {
-                    store,
-                    world,
-                    scratch,
-                    ..
-                } = instance;
-                let response = store
-                    .data()
-                    .exchange
-                    .as_ref()
-                    .and_then(|content| content.response.as_ref());
-                if let Some(head) = response {
-                    block::response(&mut scratch.fields, head, lines);
-                }
-                scratch.end_of_stream = end_of_stream;
-                world
-                    .cairn_filter_hooks()
-                    .call_on_response_head(store, Resource::new_borrow(0), scratch)
-                    .await
-            })
-            .await?;
-        self.judge(exchange, Side::Response, verdict)
+        let end = end_of_stream;
+        let said = self.hook(exchange, Hook::ResponseHead { lines, end }).await?;
+        self.judge(exchange, Side::Response, said)
     }
 
     /// A part of the response's body has come.
@@ -341,16 +287,8 @@ impl Filter {
         part: &[u8],
         end: bool,
     ) -> Result<BodyVerdict, HookFailure> {
-        let verdict = self
-            .hook(exchange, async |instance: &mut Instance| {
-                let Instance { store, world, .. } = instance;
-                world
-                    .cairn_filter_hooks()
-                    .call_on_response_body(store, Resource::new_borrow(0), part, end)
-                    .await
-            })
-            .await?;
-        self.judge_body(exchange, Side::Response, verdict)
+        let said = self.hook(exchange, Hook::ResponseBody { part, end }).await?;
+        self.judge_body(exchange, Side::Response, said)
     }
 
     /// The response's trailers have come.
@@ -364,16 +302,8 @@ impl Filter {
         trailers: &mut HeaderMap,
     ) -> Result<(), HookFailure> {
         let packed = packed(trailers);
-        let edits = self
-            .hook(exchange, async |instance: &mut Instance| {
-                let Instance { store, world, .. } = instance;
-                world
-                    .cairn_filter_hooks()
-                    .call_on_response_trailers(store, Resource::new_borrow(0), &packed)
-                    .await
-            })
-            .await?;
-        self.counted(edit::trailers(trailers, edits))
+        let said = self.hook(exchange, Hook::ResponseTrailers(&packed)).await?;
+        self.judge_trailers(trailers, said)
     }
 
     /// The exchange has ended.
@@ -382,14 +312,7 @@ impl Filter {
     ///
     /// [`HookFailure`].
     pub async fn on_done(&self, exchange: &mut Exchange) -> Result<(), HookFailure> {
-        self.hook(exchange, async |instance: &mut Instance| {
-            let Instance { store, world, .. } = instance;
-            world
-                .cairn_filter_hooks()
-                .call_on_done(store, Resource::new_borrow(0))
-                .await
-        })
-        .await
+        self.hook(exchange, Hook::Done).await.map(drop)
     }
 
     /// The time that the filter subscribed to has passed.
@@ -400,24 +323,11 @@ impl Filter {
     pub async fn tick(&self) -> Result<(), HookFailure> {
         let (mut instance, _permit) = self.instance().await?;
         let limits = &self.plugin.spec.limits;
-        let called = instance
-            .bounded(limits.cpu, limits.wall, async |instance: &mut Instance| {
-                let Instance { store, linked, .. } = instance;
-                let ticker = linked.get_export_index(&mut *store, None, TICKER);
-                let tick = linked.get_export_index(&mut *store, ticker.as_ref(), "tick");
-                let missing = || wasmtime::Error::msg("the ticker is gone");
-                let tick = linked.get_typed_func::<(), ()>(&mut *store, &tick.ok_or_else(missing)?)?;
-                tick.call_async(store, ()).await
-            })
-            .await;
-        self.finish(instance, called)
+        let called = instance.bounded(limits.cpu, limits.wall, Hook::Tick).await;
+        self.finish(instance, called).map(drop)
     }
 
-    async fn hook<T>(
-        &self,
-        exchange: &mut Exchange,
-        hook: impl AsyncFnOnce(&mut Instance) -> wasmtime::Result<T>,
-    ) -> Result<T, HookFailure> {
+    async fn hook(&self, exchange: &mut Exchange, hook: Hook<'_>) -> Result<Said, HookFailure> {
         let (mut instance, _permit) = self.instance().await?;
         let called = instance.call(exchange, hook).await;
         self.finish(instance, called)
@@ -450,12 +360,10 @@ impl Filter {
         result
     }
 
-    fn judge(
-        &self,
-        exchange: &mut Exchange,
-        side: Side,
-        verdict: WitHeadVerdict,
-    ) -> Result<HeadAnswer, HookFailure> {
+    fn judge(&self, exchange: &mut Exchange, side: Side, said: Said) -> Result<HeadAnswer, HookFailure> {
+        let Said::Head(verdict) = said else {
+            return Err(other_hook());
+        };
         let (verdict, edits) = match verdict {
             WitHeadVerdict::Next(edits) => (HeadVerdict::Next, edits),
             WitHeadVerdict::Done(edits) => (HeadVerdict::Done, edits),
@@ -469,6 +377,13 @@ impl Filter {
         };
         let changed = self.counted(change(exchange, side, edits))?;
         Ok(HeadAnswer { verdict, changed })
+    }
+
+    fn judge_trailers(&self, trailers: &mut HeaderMap, said: Said) -> Result<(), HookFailure> {
+        match said {
+            Said::Trailers(edits) => self.counted(edit::trailers(trailers, edits)),
+            _ => Err(other_hook()),
+        }
     }
 
     /// A head that waits for a body that nobody hands over would wait for ever.
@@ -488,8 +403,11 @@ impl Filter {
         &self,
         exchange: &mut Exchange,
         side: Side,
-        verdict: WitBodyVerdict,
+        said: Said,
     ) -> Result<BodyVerdict, HookFailure> {
+        let Said::Body(verdict) = said else {
+            return Err(other_hook());
+        };
         Ok(match verdict {
             WitBodyVerdict::Pass => BodyVerdict::Pass,
             WitBodyVerdict::Replace(body) => BodyVerdict::Replace(body.into()),
@@ -503,8 +421,10 @@ impl Filter {
     }
 }
 
-/// The interface of what is called without a request.
-const TICKER: &str = "cairn:filter/ticker@0.1.0";
+/// Hooks answer what is theirs: each arm of a call makes its own kind of answer.
+fn other_hook() -> HookFailure {
+    HookFailure::new(Reason::Trap, "the answer is of another hook")
+}
 
 /// An instance that has been configured, and what it asked for.
 async fn first(
@@ -516,17 +436,14 @@ async fn first(
     };
     let mut instance = Instance::start(plugin).await.map_err(start)?;
     let (longest, config, name) = (plugin.spec.limits.start, &*plugin.spec.config, &*plugin.spec.name);
-    let asked = instance
-        .bounded(longest, longest * 5, async |instance: &mut Instance| {
-            let Instance { store, world, .. } = instance;
-            world
-                .cairn_filter_hooks()
-                .call_configure(store, config, name)
-                .await
-        })
+    let said = instance
+        .bounded(longest, longest * 5, Hook::Configure { config, name })
         .await
-        .map_err(start)?
-        .map_err(LoadError::Configure)?;
+        .map_err(start)?;
+    let Said::Configured(asked) = said else {
+        return Err(start(other_hook()));
+    };
+    let asked = asked.map_err(LoadError::Configure)?;
     instance.configured();
     Ok((instance, asked))
 }

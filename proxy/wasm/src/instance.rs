@@ -6,28 +6,53 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::Instance as Linked;
+use wasmtime::component::{Instance as Linked, Resource};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::bindings::Filter as World;
-use crate::bindings::cairn::filter::types::Head;
+use crate::bindings::cairn::filter::types::{Block, BodyVerdict, Edit, Head, HeadVerdict, Subscriptions};
 use crate::block;
 use crate::engine::TICK;
 use crate::exchange::Exchange;
 use crate::failure::{HookFailure, Reason};
-use crate::filter::Plugin;
+use crate::filter::{Lines, Plugin};
 use crate::host::Host;
 
 /// Memory that an instance may gain over what it had when it was configured, before it makes room for a fresh one.
 const GROWTH: usize = 4 << 20;
 
+/// The interface of what is called without a request.
+const TICKER: &str = "cairn:filter/ticker@0.1.0";
+
+/// A call.
+pub(crate) enum Hook<'a> {
+    Configure { config: &'a [u8], name: &'a str },
+    RequestHead { lines: &'a Lines, end: bool },
+    RequestBody { part: &'a [u8], end: bool },
+    RequestTrailers(&'a Block),
+    ResponseHead { lines: &'a Lines, end: bool },
+    ResponseBody { part: &'a [u8], end: bool },
+    ResponseTrailers(&'a Block),
+    Done,
+    Tick,
+}
+
+/// What it came to.
+pub(crate) enum Said {
+    Configured(Result<Subscriptions, String>),
+    Head(HeadVerdict),
+    Body(BodyVerdict),
+    Trailers(Vec<Edit>),
+    Nothing,
+}
+
 /// An instance that has been configured. It serves one hook at a time.
 pub(crate) struct Instance {
-    pub(crate) store: Store<Host>,
-    pub(crate) world: World,
-    pub(crate) linked: Linked,
+    store: Store<Host>,
+    world: World,
+    linked: Linked,
     /// Where heads are packed; kept for its capacity.
-    pub(crate) scratch: Head,
+    scratch: Head,
     plugin: Arc<Plugin>,
     uses: u32,
     /// Bytes of memory when it was configured.
@@ -94,11 +119,11 @@ impl Instance {
     }
 
     /// Calls a hook with the exchange lent to it. Of an instance whose hook has failed nothing can be expected any more.
-    pub(crate) async fn call<T>(
+    pub(crate) async fn call(
         &mut self,
         exchange: &mut Exchange,
-        hook: impl AsyncFnOnce(&mut Instance) -> wasmtime::Result<T>,
-    ) -> Result<T, HookFailure> {
+        hook: Hook<'_>,
+    ) -> Result<Said, HookFailure> {
         self.store.data_mut().exchange = Some(exchange.lend()?);
         let limits = &self.plugin.spec.limits;
         let (cpu, wall) = (limits.cpu, limits.wall);
@@ -108,17 +133,17 @@ impl Instance {
     }
 
     /// Calls what is called for no exchange.
-    pub(crate) async fn bounded<T>(
+    pub(crate) async fn bounded(
         &mut self,
         cpu: Duration,
         wall: Duration,
-        hook: impl AsyncFnOnce(&mut Instance) -> wasmtime::Result<T>,
-    ) -> Result<T, HookFailure> {
+        hook: Hook<'_>,
+    ) -> Result<Said, HookFailure> {
         allow(&mut self.store, cpu);
         self.uses += 1;
         let mut busy = Duration::ZERO;
         let called = {
-            let hook = pin!(hook(self));
+            let hook = pin!(self.run(hook));
             within(
                 wall,
                 Measured {
@@ -132,7 +157,7 @@ impl Instance {
         self.plugin.spec.meter.called(busy);
         let host = self.store.data();
         let (reason, message) = match called {
-            Some(Ok(value)) => return Ok(value),
+            Some(Ok(said)) => return Ok(said),
             None => (Reason::Wall, format!("took longer than {wall:?}")),
             Some(Err(_)) if host.budget.exhausted => (Reason::Cpu, format!("used more than {cpu:?} of CPU")),
             Some(Err(error)) if host.memory.refused => (
@@ -146,6 +171,63 @@ impl Instance {
             Some(Err(error)) => (Reason::Trap, said(&error)),
         };
         Err(HookFailure::new(reason, message))
+    }
+
+    async fn run(&mut self, hook: Hook<'_>) -> wasmtime::Result<Said> {
+        let Instance {
+            store,
+            world,
+            linked,
+            scratch,
+            ..
+        } = self;
+        let hooks = world.cairn_filter_hooks();
+        // The one exchange of the store's data.
+        let exchange = Resource::new_borrow(0);
+        Ok(match hook {
+            Hook::Configure { config, name } => {
+                Said::Configured(hooks.call_configure(store, config, name).await?)
+            }
+            Hook::RequestHead { lines, end } => {
+                if let Some(content) = &store.data().exchange {
+                    block::request(&mut scratch.fields, &content.request, lines);
+                }
+                scratch.end_of_stream = end;
+                Said::Head(hooks.call_on_request_head(store, exchange, scratch).await?)
+            }
+            Hook::RequestBody { part, end } => {
+                Said::Body(hooks.call_on_request_body(store, exchange, part, end).await?)
+            }
+            Hook::RequestTrailers(trailers) => {
+                Said::Trailers(hooks.call_on_request_trailers(store, exchange, trailers).await?)
+            }
+            Hook::ResponseHead { lines, end } => {
+                let content = store.data().exchange.as_ref();
+                if let Some(head) = content.and_then(|content| content.response.as_ref()) {
+                    block::response(&mut scratch.fields, head, lines);
+                }
+                scratch.end_of_stream = end;
+                Said::Head(hooks.call_on_response_head(store, exchange, scratch).await?)
+            }
+            Hook::ResponseBody { part, end } => {
+                Said::Body(hooks.call_on_response_body(store, exchange, part, end).await?)
+            }
+            Hook::ResponseTrailers(trailers) => {
+                Said::Trailers(hooks.call_on_response_trailers(store, exchange, trailers).await?)
+            }
+            Hook::Done => {
+                hooks.call_on_done(store, exchange).await?;
+                Said::Nothing
+            }
+            Hook::Tick => {
+                let ticker = linked.get_export_index(&mut *store, None, TICKER);
+                let tick = linked.get_export_index(&mut *store, ticker.as_ref(), "tick");
+                let tick = tick.ok_or_else(|| wasmtime::Error::msg("the ticker is gone"))?;
+                let tick = linked.get_typed_func::<(), ()>(&mut *store, &tick)?;
+                tick.call_async(store, ()).await?;
+                Said::Nothing
+            }
+        })
     }
 
     /// Counts the memory that it has now.

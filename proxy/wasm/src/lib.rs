@@ -31,6 +31,7 @@ mod block;
 mod edit;
 mod engine;
 mod exchange;
+mod expose;
 mod failure;
 mod filter;
 mod grants;
@@ -47,6 +48,7 @@ mod spec;
 
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use exchange::{Attributes, Exchange, RequestHead, ResponseHead, Unknown, Value};
+pub use expose::expose;
 pub use failure::{HookFailure, LoadError, Reason};
 pub use filter::{
     BodyInterest, BodyVerdict, Filter, HeadAnswer, HeadVerdict, Lines, LocalReply, Subscriptions,

@@ -1,6 +1,6 @@
 //! Metrics that filters keep themselves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Metrics that one plugin may define.
@@ -21,6 +21,15 @@ pub(crate) enum Kind {
     Counter,
     Gauge,
     Histogram,
+}
+
+/// Suffix, labels and value.
+pub(crate) type Sample = (&'static str, String, f64);
+
+/// The samples of one metric, of all plugins that have it.
+pub(crate) struct Family {
+    pub(crate) kind: Kind,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// The metrics of one plugin. They survive its generations.
@@ -142,25 +151,25 @@ impl GuestMetrics {
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `sample` for each metric with its name, kind as Prometheus writes it, and its lines: suffix, labels as they
-    /// stand between braces, value.
-    pub fn visit(&self, mut visit: impl FnMut(&str, &'static str, &[(&'static str, String, String)])) {
+    /// Adds the samples of all metrics to those of other plugins.
+    pub(crate) fn collect(&self, families: &mut BTreeMap<String, Family>) {
         for metric in self.lock().iter() {
-            let mut lines = Vec::new();
+            let name = format!("cairn_filter_{}", metric.name);
+            let family = families.entry(name).or_insert_with(|| Family {
+                kind: metric.kind,
+                samples: Vec::new(),
+            });
+            // Of one name there can be one kind; whoever comes first has it.
+            if family.kind != metric.kind {
+                continue;
+            }
             for (values, series) in &metric.series {
                 let labels = self.labels(&metric.labels, values);
                 match metric.kind {
-                    Kind::Counter => lines.push(("_total", labels, series.value.to_string())),
-                    Kind::Gauge => lines.push(("", labels, series.value.to_string())),
-                    Kind::Histogram => histogram(&mut lines, &labels, series),
+                    Kind::Counter | Kind::Gauge => family.samples.push(("", labels, series.value)),
+                    Kind::Histogram => histogram(&mut family.samples, &labels, series),
                 }
             }
-            let kind = match metric.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram => "histogram",
-            };
-            visit(&format!("cairn_filter_{}", metric.name), kind, &lines);
         }
     }
 
@@ -179,20 +188,17 @@ impl GuestMetrics {
     }
 }
 
-fn histogram(lines: &mut Vec<(&'static str, String, String)>, labels: &str, series: &Series) {
+#[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 are not reached")]
+fn histogram(lines: &mut Vec<Sample>, labels: &str, series: &Series) {
     let mut sum = 0;
     for (exponent, count) in EXPONENTS.zip(&series.buckets) {
         sum += count;
         let bound = f64::powi(2.0, exponent);
-        lines.push(("_bucket", format!("{labels},le=\"{bound}\""), sum.to_string()));
+        lines.push(("_bucket", format!("{labels},le=\"{bound}\""), sum as f64));
     }
-    lines.push((
-        "_bucket",
-        format!("{labels},le=\"+Inf\""),
-        series.count.to_string(),
-    ));
-    lines.push(("_sum", labels.to_owned(), series.value.to_string()));
-    lines.push(("_count", labels.to_owned(), series.count.to_string()));
+    lines.push(("_bucket", format!("{labels},le=\"+Inf\""), series.count as f64));
+    lines.push(("_sum", labels.to_owned(), series.value));
+    lines.push(("_count", labels.to_owned(), series.count as f64));
 }
 
 fn escape(text: &mut String, value: &str) {

@@ -76,7 +76,7 @@ pub(crate) fn start(
     registry.process(usage);
     let mut admin = Routes::admin()
         .get("/config_dump", "the configuration in force, as JSON", move |_| {
-            let dump = dump::of(&proxy.plans.load(), &identities, &problems.borrow());
+            let dump = dump::of(&proxy.plans.load(), &proxy.slots, &identities, &problems.borrow());
             async move { server::json(StatusCode::OK, format!("{dump:#}\n")) }
         })
         // Nobody listens when the waypoint is ending already.

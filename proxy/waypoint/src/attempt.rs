@@ -18,8 +18,9 @@ use tokio::time::{Instant, sleep};
 use crate::access_log::UpstreamLocal;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, UpstreamFault};
+use crate::filtering::Stopped;
 use crate::plan::Cluster;
-use crate::upload::Stalled;
+use crate::upload;
 use crate::upstream::{Dial, DialError, Upstream};
 
 /// Attempts after the first.
@@ -81,7 +82,7 @@ pub(crate) async fn send(
 /// HTTP/2 when the port says so, when it says nothing and the client speaks it, and for gRPC, which is nothing else; a port
 /// that is declared as HTTP is HTTP/1.1, as in Istio. A WebSocket of an HTTP/2 client goes over HTTP/1.1 all the same,
 /// for hardly any server takes it otherwise; the pool translates.
-fn pool_of<'a>(
+pub(crate) fn pool_of<'a>(
     upstream: &'a Upstream,
     protocol: AppProtocol,
     request: &Request<Body>,
@@ -106,8 +107,14 @@ fn classify(error: SendError<DialError>, retries: u32) -> (Failure, Option<Box<R
         pool::Failure::ConnectTimeout => UpstreamFault::ConnectTimeout,
         pool::Failure::Refused(_) => UpstreamFault::Refused,
         pool::Failure::Protocol(_) => UpstreamFault::Protocol,
-        pool::Failure::RequestBody(cause) if has_stalled(&*cause) => return (Failure::StreamIdle, None),
-        pool::Failure::RequestBody(_) => return (Failure::DownstreamBody, None),
+        pool::Failure::RequestBody(cause) => {
+            let failure = match stopped(&*cause) {
+                Some(stopped) => Failure::from(stopped),
+                None if upload::is_stalled(&*cause) => Failure::StreamIdle,
+                None => Failure::DownstreamBody,
+            };
+            return (failure, None);
+        }
         pool::Failure::Unsendable(_) => return (Failure::BadTarget, None),
         pool::Failure::Unsupported(_) => {
             // What one endpoint of a destination does not speak is hardly spoken by the next.
@@ -120,9 +127,11 @@ fn classify(error: SendError<DialError>, retries: u32) -> (Failure, Option<Box<R
     (Failure::Upstream { fault, retries }, error.request)
 }
 
-/// Whether the body failed because its client had fallen silent.
-fn has_stalled(cause: &(dyn Error + 'static)) -> bool {
-    cause.is::<Stalled>() || cause.source().is_some_and(has_stalled)
+/// What a filter has done to the body.
+fn stopped<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a Stopped> {
+    cause
+        .downcast_ref()
+        .or_else(|| cause.source().and_then(|source| stopped(source)))
 }
 
 /// Fully jittered, as Envoy's `JitteredExponentialBackOffStrategy`.

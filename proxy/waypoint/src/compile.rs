@@ -3,6 +3,7 @@
 //! Each service's plan is compiled from its own [`Inputs`]; a service whose inputs are as they were keeps its plan.
 
 mod clusters;
+mod plugins;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use cairn_route::{
 
 use crate::access_log::Format;
 use crate::labels;
-use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
+use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
+use crate::plugin::{PluginSpec, Slots};
 use crate::upstream::{Dialer, Upstreams};
 
 /// Compiles one version of the configuration after the other for one waypoint.
@@ -29,6 +31,7 @@ pub(crate) struct Compiler {
     upstreams: Upstreams,
     last_good: LastGood,
     compiled: HashMap<Arc<str>, Compiled>,
+    slots: Arc<Slots>,
 }
 
 /// A plan with all that it was made from and all that was wrong with that.
@@ -47,6 +50,7 @@ struct Inputs {
     policies: Vec<Arc<AuthorizationPolicy>>,
     broken: Vec<BrokenPolicy>,
     settings: Arc<MeshSettings>,
+    plugins: Vec<Arc<PluginSpec>>,
 }
 
 /// A host that routes lead to, as the mesh knows it.
@@ -70,22 +74,25 @@ struct Shared<'a> {
     virtual_services: VirtualServices,
     rules: DestinationRules,
     options: CompileOptions,
+    plugins: plugins::Plugins<'a>,
     /// Namespace, kind and name of whatever policies name as their target.
     targets: BTreeSet<(&'a str, &'a str, &'a str)>,
 }
 
 /// Compiles the waypoint `gateway` without serving it, to explain and to validate.
 pub fn compile(state: &State, gateway: &Key) -> (Plans, Vec<Problem>) {
-    Compiler::new(gateway.clone(), Arc::new(Dialer::offline())).compile(state)
+    let dialer = Arc::new(Dialer::offline());
+    Compiler::new(gateway.clone(), dialer, Arc::default()).compile(state)
 }
 
 impl Compiler {
-    pub(crate) fn new(gateway: Key, dialer: Arc<Dialer>) -> Compiler {
+    pub(crate) fn new(gateway: Key, dialer: Arc<Dialer>, slots: Arc<Slots>) -> Compiler {
         Compiler {
             gateway,
             upstreams: Upstreams::new(dialer),
             last_good: LastGood::default(),
             compiled: HashMap::new(),
+            slots,
         }
     }
 
@@ -105,12 +112,18 @@ impl Compiler {
             services: HashMap::new(),
             workloads: HashMap::new(),
             services_of: HashMap::new(),
+            filters: Arc::default(),
+            outbound: HashMap::new(),
+            plugins: Vec::new(),
             access_log,
             mesh,
         };
         let mut before = std::mem::take(&mut self.compiled);
         if let Some(waypoint) = &plans.waypoint {
+            let (plugins, found) = plugins::Plugins::of(state, waypoint, &plans.mesh.mesh.root_namespace);
+            problems.extend(found);
             let shared = Shared {
+                plugins,
                 state,
                 mesh: &plans.mesh,
                 waypoint,
@@ -129,6 +142,9 @@ impl Compiler {
                     .insert(Arc::clone(&service.hostname), Arc::clone(&compiled.plan));
                 self.compiled.insert(Arc::clone(&service.hostname), compiled);
             }
+            plans.filters = plugins::chain(&shared.plugins.of_target(None), None, &self.slots);
+            plans.plugins = shared.plugins.bound(&plans.services, &plans.filters);
+            plans.outbound = self.outbound(&shared, &plans.plugins, &mut problems);
             let (workloads, found) = shared.workloads();
             plans.workloads = workloads;
             problems.extend(found);
@@ -187,6 +203,7 @@ impl Compiler {
                 port.protocol,
                 table,
                 default,
+                plugins::chain(&inputs.plugins, Some(port.number), &self.slots),
             )));
         }
         hosts.sort();
@@ -203,6 +220,38 @@ impl Compiler {
             problems,
         }
     }
+
+    /// The clusters of the services that filters may call.
+    fn outbound(
+        &mut self,
+        shared: &Shared<'_>,
+        plugins: &[Arc<PluginSpec>],
+        problems: &mut Vec<Problem>,
+    ) -> HashMap<String, Arc<Cluster>> {
+        let mut clusters = clusters::Clusters {
+            shared,
+            upstreams: &mut self.upstreams,
+            problems,
+        };
+        let mut found = HashMap::new();
+        for plugin in plugins {
+            for target in &plugin.granted.targets {
+                let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
+                match clusters.of(host, port.parse().ok(), None) {
+                    Some(cluster) => {
+                        found.insert(target.clone(), cluster);
+                    }
+                    None => clusters.problems.push(Problem::error(
+                        ObjectRef::new(Kind::WasmPlugin, &plugin.key.namespace, &plugin.key.name),
+                        "metadata.annotations.filters.cairn.io/outbound",
+                        format!("the mesh has no service {target}"),
+                        "write the full host name and a port of the service",
+                    )),
+                }
+            }
+        }
+        found
+    }
 }
 
 impl Shared<'_> {
@@ -218,6 +267,7 @@ impl Shared<'_> {
             policies: selection.policies,
             broken: selection.broken,
             settings: Arc::clone(&self.settings),
+            plugins: self.plugins.of_target(Some(service)),
         };
         (inputs, selection.problems)
     }

@@ -5,9 +5,10 @@ use cairn_identity::Identities;
 use serde_json::{Value, json};
 
 use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::plugin::{Slot, Slots, Status};
 
 /// The plans, the certificates (without their keys) and what is wrong.
-pub(crate) fn of(plans: &Plans, identities: &Identities, problems: &[Problem]) -> Value {
+pub(crate) fn of(plans: &Plans, slots: &Slots, identities: &Identities, problems: &[Problem]) -> Value {
     let mut services: Vec<_> = plans.services.values().collect();
     services.sort_by(|one, other| one.service.hostname.cmp(&other.service.hostname));
     json!({
@@ -18,6 +19,7 @@ pub(crate) fn of(plans: &Plans, identities: &Identities, problems: &[Problem]) -
             "identity": waypoint.identity.to_string(),
         })),
         "services": services.into_iter().map(|plan| service(plan)).collect::<Vec<_>>(),
+        "filters": slots.all().iter().map(|slot| filter(slot)).collect::<Vec<_>>(),
         "certificates": identities.dump().iter().map(|certificate| json!({
             "identity": certificate.id.to_string(),
             "state": format!("{:?}", certificate.state),
@@ -35,10 +37,26 @@ fn service(plan: &ServicePlan) -> Value {
     })
 }
 
+fn filter(slot: &Slot) -> Value {
+    let (status, reason) = match slot.status() {
+        Status::Loading => ("loading", None),
+        Status::Ready => ("ready", None),
+        Status::Failed(reason) => ("failed", Some(reason)),
+    };
+    json!({
+        "plugin": slot.key.to_string(),
+        "status": status,
+        "reason": reason,
+        "calls": slot.meter.calls(),
+        "instances": slot.meter.instances(),
+    })
+}
+
 fn port(plan: &PortPlan) -> Value {
     json!({
         "port": plan.port,
         "protocol": plan.protocol.to_string(),
+        "filters": plan.filters.iter().map(|attached| attached.spec.key.to_string()).collect::<Vec<_>>(),
         "routes": plan.routes().iter().map(|route| self::route(route)).collect::<Vec<_>>(),
         "default": route(&plan.default),
     })

@@ -13,7 +13,9 @@ use http::uri::Authority;
 
 use crate::downstream::{Downstream, Target};
 use crate::failure::Failure;
+use crate::filtering::{Filters, Known};
 use crate::plan::{BoundPolicies, Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::plugin::Attached;
 use crate::proxy::Proxy;
 use crate::record::Recorder;
 
@@ -31,6 +33,8 @@ pub(crate) struct Exchange {
     /// The protocol that the client asks to switch to.
     pub(crate) switch: Option<Switch>,
     pub(crate) recorder: Recorder,
+    /// Those that see this request; none, once its response has passed them.
+    pub(crate) filters: Option<Filters>,
 }
 
 /// A wish to stop speaking HTTP, and the stream that is left when it is granted.
@@ -119,6 +123,15 @@ impl Scope {
         }
     }
 
+    /// The plugins that see requests, in their order.
+    pub(crate) fn filters<'a>(&'a self, plans: &'a Plans) -> &'a [Attached] {
+        match self {
+            Scope::Service(_, port) => &port.filters,
+            Scope::Workload(..) => &plans.filters,
+            Scope::Gone => &[],
+        }
+    }
+
     pub(crate) fn protocol(&self) -> AppProtocol {
         match self {
             Scope::Service(_, port) => port.protocol,
@@ -153,7 +166,28 @@ impl Exchange {
             scope,
             switch: None,
             recorder,
+            filters: None,
         }
+    }
+
+    /// Chooses the filters that see this request.
+    pub(crate) async fn filter(&mut self) -> Result<(), Failure> {
+        let chain = self.scope.filters(&self.plans);
+        if chain.is_empty() {
+            return Ok(());
+        }
+        let service = match &self.scope {
+            Scope::Service(service, _) => Some(&service.service),
+            Scope::Workload(..) | Scope::Gone => None,
+        };
+        let known = Known {
+            downstream: Arc::clone(&self.downstream),
+            service: service.map(|service| (Arc::clone(&service.hostname), service.namespace.clone())),
+            protocol: protocol(self.parts.version),
+            began: std::time::Instant::now(),
+        };
+        self.filters = Filters::begin(chain, &self.parts, &self.authority, Arc::new(known)).await?;
+        Ok(())
     }
 
     /// The request as routes see it.
@@ -177,11 +211,7 @@ impl Exchange {
                 .map_or("", |target| target.as_str()),
             authority: self.authority.as_str(),
             scheme: "http",
-            protocol: if self.parts.version == http::Version::HTTP_2 {
-                "HTTP/2"
-            } else {
-                "HTTP/1.1"
-            },
+            protocol: protocol(self.parts.version),
             downstream_remote: self.downstream.remote,
             downstream_local: self.downstream.local,
             downstream_peer: Some(self.downstream.peer.as_str()),
@@ -190,5 +220,13 @@ impl Exchange {
             upstream_host: None,
             response_code: None,
         }
+    }
+}
+
+fn protocol(version: http::Version) -> &'static str {
+    if version == http::Version::HTTP_2 {
+        "HTTP/2"
+    } else {
+        "HTTP/1.1"
     }
 }

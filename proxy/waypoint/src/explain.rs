@@ -18,6 +18,7 @@ use crate::exchange::Scope;
 use crate::failure::Failure;
 use crate::head;
 use crate::plan::{Cluster, Plans, RoutePlan};
+use crate::plugin::{Attached, Phase};
 use crate::upstream::{Dialer, Upstream};
 
 /// One request to explain.
@@ -165,6 +166,8 @@ impl Explanation {
         }
         head::sanitise(&mut parts);
         self.say("head", format!("{} {} for {authority}", parts.method, parts.uri));
+        let filters = scope.filters(plans);
+        self.filters(filters.iter().filter(|one| one.spec.phase <= Phase::Authz));
         let access = downstream.access_of(&parts, &authority);
         for (set, access) in scope.policies(access) {
             for step in set.explain(&access) {
@@ -175,9 +178,22 @@ impl Explanation {
             return self.say("answer", answer(&failure));
         }
         self.say("authorize", "allowed".to_owned());
+        self.filters(filters.iter().filter(|one| one.spec.phase > Phase::Authz));
         match scope.find(&downstream.head_of(&parts, &authority)) {
             Ok(route) => self.follow(plans, waypoint, &route),
             Err(failure) => self.say("answer", answer(&failure)),
+        }
+    }
+
+    /// What filters would do is theirs to know.
+    fn filters<'a>(&mut self, filters: impl Iterator<Item = &'a Attached>) {
+        for attached in filters {
+            let spec = &attached.spec;
+            let decision = format!(
+                "WasmPlugin {} decides in phase {}, and if it fails {}",
+                spec.key, spec.phase, spec.fail
+            );
+            self.say("filter", decision);
         }
     }
 

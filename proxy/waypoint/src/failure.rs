@@ -8,7 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use cairn_http::upgrade::BridgeError;
+use cairn_wasm::{LocalReply, Reason};
 use http::StatusCode;
+
+use crate::filtering::{self, Stopped};
+use crate::upload;
 
 /// Who caused a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +174,19 @@ pub enum Failure {
     BadTarget,
     /// The request asks to switch to a protocol that is not carried.
     UpgradeRefused,
+    /// A filter answers itself.
+    Replied(Box<LocalReply>),
+    /// A filter has failed, and its plugin says that the exchange fails with it.
+    Filter {
+        /// Namespace and name.
+        plugin: Arc<str>,
+        /// Why.
+        reason: Reason,
+    },
+    /// A filter wants the whole of a request's body, which is too large for that.
+    RequestTooLarge,
+    /// A filter wants the whole of a response's body, which is too large for that.
+    ResponseTooLarge,
     /// The client sent a broken body or went away while sending it.
     DownstreamBody,
     /// The client sent a part of its body and then, for too long, nothing.
@@ -184,6 +201,7 @@ impl Failure {
             | Failure::MissingHost
             | Failure::BadTarget
             | Failure::UpgradeRefused
+            | Failure::RequestTooLarge
             | Failure::DownstreamBody
             | Failure::StreamIdle => Side::Downstream,
             Failure::Upstream { .. } | Failure::ResponseTimeout => Side::Upstream,
@@ -264,6 +282,27 @@ impl Failure {
                 close: true,
                 ..reply(StatusCode::FORBIDDEN, "", none, "upgrade_failed")
             },
+            Failure::Replied(replied) => Reply {
+                details: Cow::Owned(replied.details.clone()),
+                grpc_status: replied.grpc_status,
+                ..reply(replied.status, "", none, "")
+            },
+            Failure::Filter { plugin, reason } => Reply {
+                details: Cow::Owned(format!("wasm_fail_stream{{{plugin}:{reason}}}")),
+                ..reply(StatusCode::SERVICE_UNAVAILABLE, "", none, "")
+            },
+            Failure::RequestTooLarge => reply(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "Payload Too Large",
+                none,
+                "request_payload_too_large",
+            ),
+            Failure::ResponseTooLarge => reply(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Internal Server Error",
+                none,
+                "response_payload_too_large",
+            ),
             Failure::DownstreamBody => Reply {
                 close: true,
                 ..reply(
@@ -283,6 +322,41 @@ impl Failure {
                 )
             },
         }
+    }
+}
+
+impl From<&Stopped> for Failure {
+    fn from(stopped: &Stopped) -> Failure {
+        match stopped {
+            Stopped::Replied(reply) => Failure::Replied(reply.clone()),
+            Stopped::Failed { plugin, reason } => Failure::Filter {
+                plugin: Arc::clone(plugin),
+                reason: *reason,
+            },
+            Stopped::TooLarge {
+                side: filtering::Side::Request,
+                ..
+            } => Failure::RequestTooLarge,
+            Stopped::TooLarge { .. } => Failure::ResponseTooLarge,
+            Stopped::Broken {
+                side: filtering::Side::Request,
+                error,
+            } if upload::is_stalled(error) => Failure::StreamIdle,
+            Stopped::Broken {
+                side: filtering::Side::Request,
+                ..
+            } => Failure::DownstreamBody,
+            Stopped::Broken { .. } => Failure::Upstream {
+                fault: UpstreamFault::Terminated,
+                retries: 0,
+            },
+        }
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Failure {
+        Failure::from(&stopped)
     }
 }
 

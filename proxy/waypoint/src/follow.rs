@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::compile::Compiler;
 use crate::plan::Plans;
+use crate::plugin::Loader;
 use crate::proxy::Proxy;
 
 /// Compiles one state after the other.
@@ -16,6 +17,7 @@ pub(crate) struct Follow {
     pub(crate) compiler: Compiler,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) problems: watch::Sender<Arc<Vec<Problem>>>,
+    pub(crate) loader: Loader,
 }
 
 impl Follow {
@@ -27,6 +29,7 @@ impl Follow {
         gateway: Key,
     ) {
         tell(&new(&current, &self.problems.borrow(), &[]));
+        self.loader.follow(&self.proxy.plans.load().plugins);
         while config.changed().await.is_ok() {
             current = Arc::clone(&config.borrow_and_update());
             let state = Arc::clone(&current);
@@ -48,14 +51,19 @@ impl Follow {
                         version = current.version,
                         "the configuration could not be compiled: {error}"
                     );
-                    self.compiler = Compiler::new(gateway.clone(), Arc::clone(&self.proxy.dialer));
+                    self.compiler = Compiler::new(
+                        gateway.clone(),
+                        Arc::clone(&self.proxy.dialer),
+                        Arc::clone(&self.proxy.slots),
+                    );
                 }
             }
         }
     }
 
-    fn apply(&self, plans: Plans, problems: Vec<Problem>) {
+    fn apply(&mut self, plans: Plans, problems: Vec<Problem>) {
         let version = plans.version;
+        self.loader.follow(&plans.plugins);
         self.proxy.plans.store(Arc::new(plans));
         tracing::info!(version, "configuration in force");
         self.problems.send_replace(Arc::new(problems));

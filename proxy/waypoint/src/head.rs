@@ -38,6 +38,14 @@ pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Failure> {
     checked.and(connect)
 }
 
+/// Puts what filters have made of the target into its one form again.
+pub(crate) fn changed(exchange: &mut Exchange) -> Result<(), Failure> {
+    let normalization = exchange.plans.mesh.mesh.path_normalization;
+    target::normalize_head(&mut exchange.parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)?;
+    exchange.recorder.headed(&exchange.parts, &exchange.authority);
+    Ok(())
+}
+
 /// Puts the target into its one form; gives the authority. `addressed` stands in for the Host that HTTP/1.0 need not
 /// send.
 pub(crate) fn normalise(

@@ -13,6 +13,7 @@ use http::{Request, Response};
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
+use crate::plugin::Phase;
 use crate::proxy::Proxy;
 use crate::{authorize, fault, forward, head, respond};
 
@@ -26,7 +27,17 @@ pub(crate) async fn serve(
     let mut exchange = Exchange::open(&proxy, downstream, parts);
     let response = match run(&mut exchange, body).await {
         Ok(response) => response,
-        Err(failure) => respond::failure(&mut exchange, failure.reply()),
+        Err(failure) => respond::stopped(&mut exchange, failure),
+    };
+    // Phase 8, response: back through the filters that the request has passed.
+    let response = match exchange.filters.take() {
+        None => response,
+        Some(filters) => {
+            let stopped = |stopped| respond::stopped(&mut exchange, Failure::from(&stopped));
+            let response = filters.response(response, stopped).await;
+            exchange.recorder.rewritten(response.status(), response.headers());
+            response
+        }
     };
     // Phase 9, record: when the body has ended.
     let recorder = exchange.recorder;
@@ -36,11 +47,20 @@ pub(crate) async fn serve(
 
 async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Failure> {
     head::check(exchange)?;
+    exchange.filter().await?;
+    let (body, _) = filter(exchange, Phase::Authz, body).await?;
     authorize::check(exchange.scope.policies(exchange.access()))?;
-    let route = exchange.scope.find(&exchange.head())?;
+    let mut route = exchange.scope.find(&exchange.head())?;
     exchange.recorder.routed(&route.name);
     if let Some(fault) = route.fault() {
         fault::inject(fault, &mut exchange.recorder).await?;
+    }
+    let (body, changed) = filter(exchange, Phase::Last, body).await?;
+    if changed {
+        // What policies have allowed and the route was found for is not this head any more.
+        authorize::check(exchange.scope.policies(exchange.access()))?;
+        route = exchange.scope.find(&exchange.head())?;
+        exchange.recorder.routed(&route.name);
     }
     match route.action() {
         None => forward::send(exchange, &route, None, body).await,
@@ -51,6 +71,20 @@ async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Fail
         Some(Action::DirectResponse(direct)) => Ok(respond::direct(exchange, &route, direct)),
         Some(Action::Broken { .. }) => Err(Failure::BrokenRoute),
     }
+}
+
+/// Lets the request pass the filters up to those of `phase`; gives its body, and whether its head is another now.
+async fn filter(exchange: &mut Exchange, phase: Phase, body: Body) -> Result<(Body, bool), Failure> {
+    let Some(filters) = &mut exchange.filters else {
+        return Ok((body, false));
+    };
+    let passed = filters
+        .request(phase, &mut exchange.parts, &mut exchange.authority, body)
+        .await?;
+    if passed.changed {
+        head::changed(exchange)?;
+    }
+    Ok((passed.body, passed.changed))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use cairn_route::{Action, Destination, Fault, HeaderOperations, Route, RouteTabl
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
 
 use crate::access_log::Format;
+use crate::plugin::{Attached, PluginSpec};
 use crate::upstream::Upstream;
 
 /// Everything that this waypoint knows, of one version of the configuration.
@@ -31,6 +32,12 @@ pub struct Plans {
     pub(crate) workloads: HashMap<Arc<str>, WorkloadPlan>,
     /// Address and port of a workload → the policies of the services of this waypoint behind which it stands there.
     pub(crate) services_of: HashMap<SocketAddr, Vec<BoundPolicies>>,
+    /// The filters of what is addressed to a workload, in their order.
+    pub(crate) filters: Arc<[Attached]>,
+    /// The services that filters may call, by host and port.
+    pub(crate) outbound: HashMap<String, Arc<Cluster>>,
+    /// The plugins that bind to anything of this waypoint.
+    pub(crate) plugins: Vec<Arc<PluginSpec>>,
     /// None: no access log.
     pub(crate) access_log: Option<Format>,
 }
@@ -66,6 +73,8 @@ pub(crate) struct PortPlan {
     /// In the order of the table.
     routes: Vec<Arc<RoutePlan>>,
     pub(crate) default: Arc<RoutePlan>,
+    /// In their order.
+    pub(crate) filters: Arc<[Attached]>,
 }
 
 /// A route with the clusters that it leads to.
@@ -156,6 +165,7 @@ impl PortPlan {
         protocol: AppProtocol,
         table: Option<(RouteTable, Vec<Arc<RoutePlan>>)>,
         default: Arc<RoutePlan>,
+        filters: Arc<[Attached]>,
     ) -> PortPlan {
         let (table, routes) = table.unzip();
         PortPlan {
@@ -164,6 +174,7 @@ impl PortPlan {
             table,
             routes: routes.unwrap_or_default(),
             default,
+            filters,
         }
     }
 

@@ -8,6 +8,7 @@ use cairn_telemetry::traffic::{HttpMetrics, Interned, ServiceLabels, TcpMetrics,
 use tokio::sync::watch;
 
 use crate::plan::Plans;
+use crate::plugin::Slots;
 use crate::upstream::Dialer;
 
 pub(crate) struct Proxy {
@@ -16,6 +17,8 @@ pub(crate) struct Proxy {
     /// The version of `plans`, once it is in force.
     pub(crate) version: watch::Sender<u64>,
     pub(crate) dialer: Arc<Dialer>,
+    /// The filters, one place for each plugin.
+    pub(crate) slots: Arc<Slots>,
     pub(crate) access_log: AccessLog,
     pub(crate) http: HttpMetrics,
     pub(crate) tcp: TcpMetrics,

@@ -21,7 +21,8 @@ use http::{HeaderMap, StatusCode};
 use crate::access_log::{Record, UpstreamLocal};
 use crate::deadline::TimedOut;
 use crate::downstream::Downstream;
-use crate::failure::Flags;
+use crate::failure::{Failure, Flags};
+use crate::filtering::Stopped;
 use crate::plan::{Cluster, Plans};
 use crate::proxy::Proxy;
 use crate::upload::Progress;
@@ -182,6 +183,14 @@ impl Recorder {
         }
     }
 
+    /// A filter has changed the head of the response.
+    pub(crate) fn rewritten(&mut self, status: StatusCode, headers: &HeaderMap) {
+        if let Some(open) = &mut self.0 {
+            let details = std::mem::take(&mut open.record.details);
+            self.answered(status, headers, details);
+        }
+    }
+
     /// What the response had begun has not come to its own end.
     pub(crate) fn cut(mut self, flags: Flags, details: Cow<'static, str>, sent: u64) {
         if let Some(mut open) = self.0.take() {
@@ -222,17 +231,20 @@ impl Open {
         match end.outcome {
             Outcome::Complete => {}
             Outcome::Failed(error) => {
-                let timed_out = std::error::Error::source(error).is_some_and(|cause| cause.is::<TimedOut>());
-                let (flag, details) = if timed_out {
-                    (Flags::UPSTREAM_TIMEOUT, "response_timeout")
+                let cause = std::error::Error::source(error);
+                let (flag, details) = if cause.is_some_and(|cause| cause.is::<TimedOut>()) {
+                    (Flags::UPSTREAM_TIMEOUT, "response_timeout".into())
+                } else if let Some(stopped) = cause.and_then(|cause| cause.downcast_ref::<Stopped>()) {
+                    let reply = Failure::from(stopped).reply();
+                    (reply.flags, reply.details)
                 } else {
                     (
                         Flags::UPSTREAM_TERMINATION,
-                        "upstream_reset_after_response_started{connection_termination}",
+                        "upstream_reset_after_response_started{connection_termination}".into(),
                     )
                 };
                 self.record.flags = self.record.flags.with(flag);
-                self.record.details = details.into();
+                self.record.details = details;
             }
             Outcome::Dropped => self.client_gone(),
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use cairn_http::body::Body;
 use cairn_http::{grpc, headers};
 use cairn_route::{DirectResponse, Facts, HeaderOperations, Redirect};
+use cairn_wasm::LocalReply;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
@@ -65,6 +66,40 @@ pub(crate) fn failure(exchange: &mut Exchange, reply: Reply) -> Response<Body> {
     exchange
         .recorder
         .answered(response.status(), response.headers(), reply.details);
+    response
+}
+
+/// What a filter leaves of a response: its own, or that of its failure.
+pub(crate) fn stopped(exchange: &mut Exchange, failure: Failure) -> Response<Body> {
+    match failure {
+        Failure::Replied(reply) => replied(exchange, *reply),
+        other => self::failure(exchange, other.reply()),
+    }
+}
+
+/// The response that a filter gives.
+fn replied(exchange: &mut Exchange, reply: LocalReply) -> Response<Body> {
+    let mut response = if exchange.recorder.is_grpc() {
+        let chosen = reply
+            .grpc_status
+            .and_then(|code| grpc::Code::from_u16(code.into()));
+        let code = chosen.unwrap_or_else(|| grpc::Code::from_http(reply.status));
+        grpc::trailers_only(code, &String::from_utf8_lossy(&reply.body))
+    } else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = reply.status;
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
+        *response.body_mut() = Body::full(reply.body);
+        response
+    };
+    response.headers_mut().extend(reply.headers);
+    response.headers_mut().insert(SERVER, ISTIO_ENVOY);
+    let details = reply.details.into();
+    exchange
+        .recorder
+        .answered(response.status(), response.headers(), details);
     response
 }
 

@@ -11,7 +11,7 @@ use cairn_hbone::{Drain, PoolOptions};
 use cairn_identity::{Identities, IdentityError, SpiffeId};
 use cairn_net::{ListenError, ListenOptions, listen};
 use cairn_telemetry::log::LogHandle;
-use cairn_telemetry::metrics::Registry;
+use cairn_telemetry::metrics::{Expose, Registry};
 use cairn_telemetry::server::ServeError;
 use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics};
 use cairn_telemetry::{AccessLog, Readiness, Sink, SinkError};
@@ -20,8 +20,10 @@ use tokio::task::JoinSet;
 
 use crate::accept::Acceptor;
 use crate::admin::{self, Addresses};
+use crate::calls::Calls;
 use crate::compile::Compiler;
 use crate::follow::Follow;
+use crate::plugin::{Loader, Slots};
 use crate::proxy::Proxy;
 use crate::upstream::Dialer;
 
@@ -148,7 +150,8 @@ impl Waypoint {
             PoolOptions::default(),
         );
         let dialer = Arc::new(Dialer::new(tunnels, identity.clone(), source));
-        let mut compiler = Compiler::new(options.gateway.clone(), Arc::clone(&dialer));
+        let slots = Arc::<Slots>::default();
+        let mut compiler = Compiler::new(options.gateway.clone(), Arc::clone(&dialer), Arc::clone(&slots));
         let (plans, problems) = compiler.compile(&state);
 
         let access_log = match &options.access_log {
@@ -162,10 +165,12 @@ impl Waypoint {
         let starting = readiness.task("listening");
         let (problem_sender, problems) = watch::channel(Arc::new(problems));
         let (version, _) = watch::channel(plans.version);
+        registry.register_source(Arc::clone(&slots) as Arc<dyn Expose>);
         let proxy = Arc::new(Proxy {
             version,
             plans: ArcSwap::from_pointee(plans),
             dialer,
+            slots: Arc::clone(&slots),
             access_log: access_log.clone(),
             http: HttpMetrics::register(&registry, SeriesOptions::default()),
             tcp: TcpMetrics::register(&registry, SeriesOptions::default()),
@@ -200,6 +205,12 @@ impl Waypoint {
             compiler,
             proxy: Arc::clone(&proxy),
             problems: problem_sender,
+            loader: Loader::new(
+                slots,
+                Arc::new(Calls {
+                    proxy: Arc::clone(&proxy),
+                }),
+            ),
         };
         let version = proxy.version.subscribe();
         tasks.spawn(follow.run(config, state, options.gateway));

@@ -32,6 +32,11 @@ pub(crate) struct Progress {
 #[error("stream timeout")]
 pub(crate) struct Stalled;
 
+/// Whether a body failed because its client had fallen silent.
+pub(crate) fn is_stalled(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<Stalled>() || cause.source().is_some_and(is_stalled)
+}
+
 /// A request body that fails when its client is silent for too long.
 ///
 /// Istio has no such timeout for the sake of long streams. What those need is left: a stream of gRPC may be silent at any

@@ -60,7 +60,11 @@ fn past(compiler: &mut Compiler, policy: &str) -> Vec<String> {
 
 #[test]
 fn routes_that_lead_past_policies_are_told() {
-    let mut compiler = Compiler::new(Key::new("default", "waypoint"), Arc::new(Dialer::offline()));
+    let mut compiler = Compiler::new(
+        Key::new("default", "waypoint"),
+        Arc::new(Dialer::offline()),
+        Arc::default(),
+    );
     let none: [&str; 0] = [];
     assert_eq!(past(&mut compiler, ""), none);
     let told = past(&mut compiler, &policy("{kind: Service, group: '', name: b}"));

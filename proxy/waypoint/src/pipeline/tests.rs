@@ -75,6 +75,7 @@ impl Scene {
         let mut compiler = Compiler::new(
             cairn_api::meta::Key::new("default", "waypoint"),
             Arc::clone(&dialer),
+            Arc::default(),
         );
         let plans = plans(&mut compiler, &endpoint, 1, more);
         let (sender, lines) = mpsc::channel(16);
@@ -83,6 +84,7 @@ impl Scene {
             version: tokio::sync::watch::channel(plans.version).0,
             plans: ArcSwap::from_pointee(plans),
             dialer,
+            slots: Arc::default(),
             access_log: AccessLog::new(Sink::Channel(sender)).unwrap(),
             http: HttpMetrics::register(&registry, SeriesOptions::default()),
             tcp: TcpMetrics::register(&registry, SeriesOptions::default()),

@@ -1,0 +1,87 @@
+//! The plugins of a waypoint, and the chains that they make.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cairn_api::istio::WasmPlugin;
+use cairn_api::meta::{Kind, ObjectRef};
+use cairn_config::{Problem, State};
+use cairn_mesh::{Service, Waypoint};
+
+use super::kind_of;
+use crate::plan::ServicePlan;
+use crate::plugin::{self, Attached, PluginSpec, Slots, Target};
+
+/// All plugins of one version, understood.
+pub(super) struct Plugins<'a> {
+    all: Vec<(&'a WasmPlugin, Arc<PluginSpec>)>,
+    waypoint: &'a Waypoint,
+    root_namespace: &'a str,
+}
+
+impl<'a> Plugins<'a> {
+    pub(super) fn of(
+        state: &'a State,
+        waypoint: &'a Waypoint,
+        root_namespace: &'a str,
+    ) -> (Plugins<'a>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut all = Vec::new();
+        for written in state.objects.wasm_plugins.values() {
+            let metadata = &written.metadata;
+            let object = ObjectRef::new(Kind::WasmPlugin, &metadata.namespace, &metadata.name);
+            let (spec, found) = PluginSpec::compile(written, state.file_of(&object));
+            problems.extend(found);
+            problems.extend(plugin::check(written));
+            all.push((&**written, Arc::new(spec)));
+        }
+        all.sort_by(|(_, one), (_, other)| one.order().cmp(&other.order()));
+        let plugins = Plugins {
+            all,
+            waypoint,
+            root_namespace,
+        };
+        (plugins, problems)
+    }
+
+    /// Those that bind to a service, in their order; without one, to what is addressed to workloads.
+    pub(super) fn of_target(&self, service: Option<&Service>) -> Vec<Arc<PluginSpec>> {
+        let target = Target {
+            namespace: service.map_or("", |service| &service.namespace),
+            service: service.map(|service| (kind_of(service), &*service.name)),
+            gateway: &self.waypoint.key,
+            gateway_class: &self.waypoint.class,
+            root_namespace: self.root_namespace,
+        };
+        let bound = self
+            .all
+            .iter()
+            .filter(|(written, _)| plugin::bind(written, &target));
+        bound.map(|(_, spec)| Arc::clone(spec)).collect()
+    }
+
+    /// Those that bind to anything.
+    pub(super) fn bound(
+        &self,
+        services: &HashMap<Arc<str>, Arc<ServicePlan>>,
+        rest: &[Attached],
+    ) -> Vec<Arc<PluginSpec>> {
+        let ports = services.values().flat_map(|service| &service.ports);
+        let attached = ports.flat_map(|port| port.filters.iter()).chain(rest);
+        let keys: std::collections::HashSet<_> = attached.map(|attached| &attached.spec.key).collect();
+        let bound = self.all.iter().filter(|(_, spec)| keys.contains(&spec.key));
+        bound.map(|(_, spec)| Arc::clone(spec)).collect()
+    }
+}
+
+/// The filters of a port, or of what has none.
+pub(super) fn chain(plugins: &[Arc<PluginSpec>], port: Option<u16>, slots: &Slots) -> Arc<[Attached]> {
+    plugins
+        .iter()
+        .filter(|spec| port.is_none_or(|port| spec.sees(port)))
+        .map(|spec| Attached {
+            spec: Arc::clone(spec),
+            slot: slots.of(&spec.key),
+        })
+        .collect()
+}

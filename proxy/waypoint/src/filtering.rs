@@ -1,0 +1,341 @@
+//! The filters of one exchange: requests pass them in their order, responses in the reverse order.
+//!
+//! A response passes the filters that its request has passed, whoever made it. What a filter changes is in force as soon
+//! as its hook has succeeded; what fails is dealt with as the plugin's `failStrategy` says.
+
+mod attributes;
+mod stage;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cairn_http::body::Body;
+use cairn_wasm::{
+    BodyInterest, Exchange, Filter, HeadAnswer, HeadVerdict, HookFailure, LocalReply, Reason, RequestHead,
+    ResponseHead,
+};
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
+use http::uri::{Authority, Uri};
+use http::{Response, response};
+use http_body::Body as _;
+use tokio::sync::Mutex;
+
+use crate::plugin::{Attached, FailStrategy, Phase, PluginSpec};
+
+pub(crate) use attributes::Known;
+use stage::Stage;
+pub(crate) use stage::{Side, Stopped};
+
+/// The filters of one exchange, and how far its request has come.
+pub(crate) struct Filters {
+    shared: Arc<Shared>,
+    /// So many of them have seen the request.
+    passed: usize,
+}
+
+/// What the bodies of an exchange share with its heads.
+struct Shared {
+    /// One hook at a time.
+    exchange: Mutex<Exchange>,
+    active: Vec<Active>,
+}
+
+/// One generation of a plugin, chosen when the exchange began.
+struct Active {
+    filter: Arc<Filter>,
+    spec: Arc<PluginSpec>,
+    /// It wants to see no more of this exchange, or may not.
+    over: AtomicBool,
+}
+
+/// A request after a phase of filters.
+pub(crate) struct Passed {
+    pub(crate) body: Body,
+    /// Its head is not what it was.
+    pub(crate) changed: bool,
+}
+
+impl Filters {
+    /// The filters that see what goes to a port; `None` when there is none, or none can be called and all may be gone without.
+    pub(crate) async fn begin(
+        chain: &[Attached],
+        parts: &Parts,
+        authority: &Authority,
+        known: Arc<Known>,
+    ) -> Result<Option<Filters>, Stopped> {
+        let mut active = Vec::with_capacity(chain.len());
+        for attached in chain {
+            match attached.slot.current().await {
+                Some(filter) => active.push(Active {
+                    filter,
+                    spec: Arc::clone(&attached.spec),
+                    over: AtomicBool::new(false),
+                }),
+                None => {
+                    attached.slot.meter.failed(Reason::Missing);
+                    if attached.spec.fail != FailStrategy::Open {
+                        return Err(Stopped::failed(&attached.spec, Reason::Missing));
+                    }
+                }
+            }
+        }
+        if active.is_empty() {
+            return Ok(None);
+        }
+        let exchange = Exchange::new(head_of(parts, authority), known);
+        Ok(Some(Filters {
+            shared: Arc::new(Shared {
+                exchange: Mutex::new(exchange),
+                active,
+            }),
+            passed: 0,
+        }))
+    }
+
+    /// Lets the request pass the filters up to and with those of `phase`.
+    pub(crate) async fn request(
+        &mut self,
+        phase: Phase,
+        parts: &mut Parts,
+        authority: &mut Authority,
+        mut body: Body,
+    ) -> Result<Passed, Stopped> {
+        let mut changed = false;
+        let shared = Arc::clone(&self.shared);
+        if self.passed > 0 && self.is_next(phase) {
+            // What has happened to the head since the phase before.
+            if let Some(head) = shared.exchange.lock().await.request_mut() {
+                *head = head_of(parts, authority);
+            }
+        }
+        while let Some(active) = shared.active.get(self.passed)
+            && active.spec.phase <= phase
+        {
+            let (answer, wanted) = {
+                let mut exchange = shared.exchange.lock().await;
+                let end = body.is_end_stream();
+                let answer = active.head(Side::Request, &mut exchange, end).await?;
+                (answer, active.filter.subscriptions().request_body)
+            };
+            let mut hold = matches!(wanted, BodyInterest::Buffer(_));
+            if let Some(answer) = answer {
+                changed |= answer.changed;
+                match answer.verdict {
+                    HeadVerdict::Next => {}
+                    HeadVerdict::Hold => hold = true,
+                    HeadVerdict::Done => active.over.store(true, Ordering::Relaxed),
+                    HeadVerdict::Reply(reply) => return Err(Stopped::Replied(Box::new(reply))),
+                }
+            }
+            let subscriptions = active.filter.subscriptions();
+            let sees_body = wanted != BodyInterest::None || subscriptions.request_trailers;
+            if sees_body && active.is_on() && !body.is_end_stream() {
+                let stage = Stage::new(&shared, self.passed, Side::Request, body);
+                let staged = stage.admit(hold).await?;
+                changed |= staged.changed;
+                body = staged.body;
+                // The filter may have made it longer or shorter; what frames the body says how long it is.
+                parts.headers.remove(CONTENT_LENGTH);
+                if let Some(head) = shared.exchange.lock().await.request_mut() {
+                    head.headers.remove(CONTENT_LENGTH);
+                }
+            }
+            self.passed += 1;
+        }
+        if changed && let Some(head) = shared.exchange.lock().await.request() {
+            parts.method = head.method.clone();
+            parts.uri = Uri::from(head.target.clone());
+            parts.headers = head.headers.clone();
+            *authority = head.authority.clone();
+        }
+        Ok(Passed { body, changed })
+    }
+
+    /// Whether a filter has something to say in `phase`.
+    fn is_next(&self, phase: Phase) -> bool {
+        let next = self.shared.active.get(self.passed);
+        next.is_some_and(|active| active.spec.phase <= phase)
+    }
+
+    /// Lets a response pass, in the reverse order, the filters that its request has passed. `local` makes the response of
+    /// what a filter has in store instead.
+    pub(crate) async fn response(
+        self,
+        response: Response<Body>,
+        mut local: impl FnMut(Stopped) -> Response<Body>,
+    ) -> Response<Body> {
+        let (mut parts, mut body) = response.into_parts();
+        for index in (0..self.passed).rev() {
+            let Some(active) = self.shared.active.get(index) else {
+                continue;
+            };
+            match self.respond(index, active, &mut parts, body).await {
+                Ok(passed) => body = passed,
+                Err(stopped) => (parts, body) = local(stopped).into_parts(),
+            }
+        }
+        // What is told at the end of the exchange is told when nobody holds it any more.
+        if self.shared.tells_end() && !body.is_end_stream() {
+            body = Body::boxed(stage::Held::new(body, Arc::clone(&self.shared)));
+        }
+        Response::from_parts(parts, body)
+    }
+
+    async fn respond(
+        &self,
+        index: usize,
+        active: &Active,
+        parts: &mut response::Parts,
+        body: Body,
+    ) -> Result<Body, Stopped> {
+        let subscriptions = active.filter.subscriptions();
+        if !active.is_on() {
+            return Ok(body);
+        }
+        let wanted = subscriptions.response_body;
+        let mut hold = matches!(wanted, BodyInterest::Buffer(_));
+        if subscriptions.response_head.is_some() || wanted != BodyInterest::None {
+            let mut exchange = self.shared.exchange.lock().await;
+            exchange.set_response(ResponseHead {
+                status: parts.status,
+                headers: std::mem::take(&mut parts.headers),
+            });
+            let end = body.is_end_stream();
+            let answer = active.head(Side::Response, &mut exchange, end).await;
+            restore(parts, &mut exchange);
+            drop(exchange);
+            match answer?.map(|answer| answer.verdict) {
+                Some(HeadVerdict::Hold) => hold = true,
+                Some(HeadVerdict::Done) => active.over.store(true, Ordering::Relaxed),
+                Some(HeadVerdict::Reply(reply)) => return Err(Stopped::Replied(Box::new(reply))),
+                Some(HeadVerdict::Next) | None => {}
+            }
+        }
+        let sees_body = wanted != BodyInterest::None || subscriptions.response_trailers;
+        // After a switch of protocols there is no body, and of a body that ends with the head there is none either.
+        let switched = parts.status == http::StatusCode::SWITCHING_PROTOCOLS;
+        if !sees_body || !active.is_on() || body.is_end_stream() || switched {
+            return Ok(body);
+        }
+        parts.headers.remove(CONTENT_LENGTH);
+        self.shared.exchange.lock().await.set_response(ResponseHead {
+            status: parts.status,
+            headers: std::mem::take(&mut parts.headers),
+        });
+        let stage = Stage::new(&self.shared, index, Side::Response, body);
+        let staged = stage.admit(hold).await;
+        restore(parts, &mut *self.shared.exchange.lock().await);
+        Ok(staged?.body)
+    }
+}
+
+/// Takes the response's head back from the filters.
+fn restore(parts: &mut response::Parts, exchange: &mut Exchange) {
+    if let Some(head) = exchange.take_response() {
+        parts.status = head.status;
+        parts.headers = head.headers;
+    }
+}
+
+fn head_of(parts: &Parts, authority: &Authority) -> RequestHead {
+    let mut headers = parts.headers.clone();
+    headers.remove(HOST);
+    RequestHead {
+        method: parts.method.clone(),
+        target: parts
+            .uri
+            .path_and_query()
+            .cloned()
+            .unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")),
+        authority: authority.clone(),
+        scheme: "http",
+        headers,
+    }
+}
+
+impl Active {
+    fn is_on(&self) -> bool {
+        !self.over.load(Ordering::Relaxed)
+    }
+
+    /// Shows a head to the filter, and does with its failure as the plugin says. `None`: the exchange goes on without the filter.
+    async fn head(
+        &self,
+        side: Side,
+        exchange: &mut Exchange,
+        end: bool,
+    ) -> Result<Option<HeadAnswer>, Stopped> {
+        if !self.is_on() {
+            return Ok(None);
+        }
+        let mut again = self.spec.fail == FailStrategy::Reload;
+        loop {
+            let called = match side {
+                Side::Request => self.filter.on_request_head(exchange, end).await,
+                Side::Response => self.filter.on_response_head(exchange, end).await,
+            };
+            match called {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(_) if again => {
+                    again = false;
+                    self.filter.refresh();
+                }
+                Err(failure) => return self.give_up(&failure).map(|()| None),
+            }
+        }
+    }
+
+    /// What becomes of an exchange whose filter has failed: it ends, or goes on without.
+    fn give_up(&self, failure: &HookFailure) -> Result<(), Stopped> {
+        tracing::warn!(plugin = %self.spec.key, "filter failed: {failure}");
+        self.over.store(true, Ordering::Relaxed);
+        match self.spec.fail {
+            FailStrategy::Open => Ok(()),
+            FailStrategy::Close | FailStrategy::Reload => Err(Stopped::failed(&self.spec, failure.reason)),
+        }
+    }
+}
+
+impl Shared {
+    fn tells_end(&self) -> bool {
+        self.active
+            .iter()
+            .any(|active| active.filter.subscriptions().done)
+    }
+}
+
+impl Drop for Shared {
+    /// The exchange has ended; filters that want to know are told without anybody waiting for it.
+    fn drop(&mut self) {
+        let told: Vec<_> = self
+            .active
+            .drain(..)
+            .filter(|active| active.filter.subscriptions().done && active.is_on())
+            .collect();
+        let (false, Ok(runtime)) = (told.is_empty(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let nothing = Exchange::gone();
+        let mut exchange = std::mem::replace(self.exchange.get_mut(), nothing);
+        runtime.spawn(async move {
+            for active in told {
+                if let Err(failure) = active.filter.on_done(&mut exchange).await {
+                    tracing::warn!(plugin = %active.spec.key, "filter failed: {failure}");
+                }
+            }
+        });
+    }
+}
+
+impl Stopped {
+    fn failed(spec: &PluginSpec, reason: Reason) -> Stopped {
+        Stopped::Failed {
+            plugin: spec.key.to_string().into(),
+            reason,
+        }
+    }
+}
+
+/// What a filter answers in place of the service.
+pub(crate) type Replied = Box<LocalReply>;

@@ -1,0 +1,448 @@
+//! A body on its way through one filter.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use cairn_http::body::{Body, Error};
+use cairn_wasm::{BodyInterest, BodyVerdict, HookFailure, Reason};
+use http::HeaderMap;
+use http_body::{Body as _, Frame};
+
+use super::{Active, Replied, Shared};
+use crate::plugin::FailStrategy;
+
+/// Which message a body is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Request,
+    Response,
+}
+
+/// Why a message does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    /// A filter answers itself.
+    #[error("a filter has answered")]
+    Replied(Replied),
+    /// A filter has failed, and its plugin says that the exchange fails with it.
+    #[error("filter {plugin} failed: {reason}")]
+    Failed { plugin: Arc<str>, reason: Reason },
+    /// More of the body had to be kept back than may be.
+    #[error("a body is too large for filter {plugin}")]
+    TooLarge { plugin: Arc<str>, side: Side },
+    /// The body broke off while it was kept back.
+    #[error("a body broke off")]
+    Broken {
+        side: Side,
+        #[source]
+        error: Error,
+    },
+}
+
+/// A message that may go on.
+pub(super) struct Admitted {
+    pub(super) body: Body,
+    pub(super) changed: bool,
+}
+
+/// A body that passes a filter, part by part or as a whole.
+pub(super) struct Stage {
+    body: Body,
+    shared: Arc<Shared>,
+    index: usize,
+    side: Side,
+    /// Handed over only as a whole, of at most so many bytes.
+    whole: Option<usize>,
+    /// What the filter wants to see again.
+    held: BytesMut,
+    /// What may go on.
+    ready: VecDeque<Frame<Bytes>>,
+    calling: Option<Calling>,
+    trailers: Option<HeaderMap>,
+    /// The filter has been told the end.
+    told: bool,
+    /// The filter has seen some of it.
+    begun: bool,
+    ended: bool,
+    /// The head has gone on.
+    released: bool,
+    changed: bool,
+}
+
+type Calling = Pin<Box<dyn Future<Output = Called> + Send>>;
+
+/// What a call has come to.
+enum Called {
+    Body(Bytes, Result<BodyVerdict, HookFailure>),
+    Trailers(HeaderMap, Result<(), HookFailure>),
+}
+
+impl Stage {
+    pub(super) fn new(shared: &Arc<Shared>, index: usize, side: Side, body: Body) -> Stage {
+        let interest = shared.active.get(index).map(|active| {
+            let subscriptions = active.filter.subscriptions();
+            match side {
+                Side::Request => subscriptions.request_body,
+                Side::Response => subscriptions.response_body,
+            }
+        });
+        Stage {
+            body,
+            shared: Arc::clone(shared),
+            index,
+            side,
+            whole: match interest {
+                Some(BodyInterest::Buffer(bytes)) => Some(bytes),
+                _ => None,
+            },
+            held: BytesMut::new(),
+            ready: VecDeque::new(),
+            calling: None,
+            trailers: None,
+            // A filter that wants trailers only is not told of the body.
+            told: interest.is_none_or(|interest| interest == BodyInterest::None),
+            begun: false,
+            ended: false,
+            released: false,
+            changed: false,
+        }
+    }
+
+    /// The message, as soon as its head may go on: at once, or when the filter releases it.
+    pub(super) async fn admit(mut self, hold: bool) -> Result<Admitted, Stopped> {
+        if !hold {
+            self.released = true;
+            return Ok(Admitted {
+                body: Body::boxed(self),
+                changed: false,
+            });
+        }
+        poll_fn(|cx| self.poll_release(cx)).await?;
+        self.released = true;
+        let changed = self.changed;
+        let all = self.ended && self.ready.iter().all(Frame::is_data);
+        let body = if all {
+            let parts = self.ready.iter().filter_map(Frame::data_ref);
+            let mut whole = BytesMut::new();
+            parts.for_each(|part| whole.extend_from_slice(part));
+            Body::full(whole)
+        } else {
+            Body::boxed(self)
+        };
+        Ok(Admitted { body, changed })
+    }
+
+    /// Gathers what may go on until the head may.
+    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
+        let mut kept: usize = self
+            .ready
+            .iter()
+            .filter_map(Frame::data_ref)
+            .map(Bytes::len)
+            .sum();
+        while !self.released && !self.ended {
+            match ready!(self.poll_next(cx)) {
+                Some(Ok(frame)) => {
+                    kept += frame.data_ref().map_or(0, Bytes::len);
+                    self.ready.push_back(frame);
+                    if kept > self.limit() {
+                        return Poll::Ready(Err(self.too_large()));
+                    }
+                }
+                Some(Err(stopped)) => return Poll::Ready(Err(stopped)),
+                None => self.ended = true,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The next frame that may go on; what is in `ready` aside.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
+        loop {
+            if let Some(calling) = &mut self.calling {
+                let called = ready!(calling.as_mut().poll(cx));
+                self.calling = None;
+                match self.done(called) {
+                    Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                    Ok(None) => continue,
+                    Err(stopped) => return Poll::Ready(Some(Err(stopped))),
+                }
+            }
+            if let Some(trailers) = self.trailers.take() {
+                if !self.told && self.is_on() {
+                    self.trailers = Some(trailers);
+                    self.tell(Bytes::new(), true);
+                } else if self.wants_trailers() {
+                    self.tell_trailers(trailers);
+                } else {
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                continue;
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Err(error)) => {
+                    let side = self.side;
+                    return Poll::Ready(Some(Err(Stopped::Broken { side, error })));
+                }
+                None if self.told || !self.is_on() => return Poll::Ready(None),
+                None => self.tell(Bytes::new(), true),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(part) if self.told || !self.is_on() => {
+                        return Poll::Ready(Some(Ok(Frame::data(part))));
+                    }
+                    Ok(part) => {
+                        let end = self.body.is_end_stream();
+                        if let Err(stopped) = self.part(part, end) {
+                            return Poll::Ready(Some(Err(stopped)));
+                        }
+                    }
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
+            }
+        }
+    }
+
+    /// A part has come.
+    fn part(&mut self, part: Bytes, end: bool) -> Result<(), Stopped> {
+        let Some(most) = self.whole else {
+            self.tell(part, end);
+            return Ok(());
+        };
+        if self.held.len() + part.len() > most {
+            return Err(self.too_large());
+        }
+        self.held.extend_from_slice(&part);
+        if end {
+            self.tell(Bytes::new(), true);
+        }
+        Ok(())
+    }
+
+    /// Begins to call the hook with what it held and `part`.
+    fn tell(&mut self, part: Bytes, end: bool) {
+        let part = if self.held.is_empty() {
+            part
+        } else {
+            let mut all = std::mem::take(&mut self.held);
+            all.extend_from_slice(&part);
+            all.freeze()
+        };
+        self.told = end;
+        let (shared, index, side, again) = (Arc::clone(&self.shared), self.index, self.side, !self.begun);
+        self.begun = true;
+        self.calling = Some(Box::pin(async move {
+            let called = body_hook(&shared, index, side, &part, end, again).await;
+            Called::Body(part, called)
+        }));
+    }
+
+    fn tell_trailers(&mut self, mut trailers: HeaderMap) {
+        let (shared, index, side) = (Arc::clone(&self.shared), self.index, self.side);
+        self.calling = Some(Box::pin(async move {
+            let mut exchange = shared.exchange.lock().await;
+            let Some(active) = shared.active.get(index) else {
+                return Called::Trailers(trailers, Ok(()));
+            };
+            let called = match side {
+                Side::Request => {
+                    active
+                        .filter
+                        .on_request_trailers(&mut exchange, &mut trailers)
+                        .await
+                }
+                Side::Response => {
+                    active
+                        .filter
+                        .on_response_trailers(&mut exchange, &mut trailers)
+                        .await
+                }
+            };
+            Called::Trailers(trailers, called)
+        }));
+    }
+
+    /// What goes on after a call.
+    fn done(&mut self, called: Called) -> Result<Option<Frame<Bytes>>, Stopped> {
+        let (part, verdict) = match called {
+            Called::Trailers(trailers, result) => {
+                if let Err(failure) = result {
+                    self.give_up(&failure)?;
+                }
+                return Ok(Some(Frame::trailers(trailers)));
+            }
+            Called::Body(part, Ok(verdict)) => (part, verdict),
+            Called::Body(part, Err(failure)) => {
+                self.give_up(&failure)?;
+                self.released = true;
+                return Ok(Some(Frame::data(part)));
+            }
+        };
+        match verdict {
+            BodyVerdict::Pass => Ok(frame(part)),
+            BodyVerdict::Replace(other) => Ok(frame(other)),
+            BodyVerdict::Hold if self.told => Ok(frame(part)),
+            BodyVerdict::Hold => {
+                self.held.extend_from_slice(&part);
+                if self.held.len() > self.limit() {
+                    return Err(self.too_large());
+                }
+                Ok(None)
+            }
+            BodyVerdict::Release { changed, body } => {
+                self.changed |= changed && !self.released;
+                self.released = true;
+                // Even of nothing, for the head has to be told.
+                Ok(Some(Frame::data(body.unwrap_or(part))))
+            }
+            BodyVerdict::Reply(reply) => Err(Stopped::Replied(Box::new(reply))),
+        }
+    }
+
+    fn active(&self) -> Option<&Active> {
+        self.shared.active.get(self.index)
+    }
+
+    fn is_on(&self) -> bool {
+        self.active().is_some_and(Active::is_on)
+    }
+
+    fn wants_trailers(&self) -> bool {
+        self.active().is_some_and(|active| {
+            let subscriptions = active.filter.subscriptions();
+            active.is_on()
+                && match self.side {
+                    Side::Request => subscriptions.request_trailers,
+                    Side::Response => subscriptions.response_trailers,
+                }
+        })
+    }
+
+    fn limit(&self) -> usize {
+        self.active().map_or(0, |active| active.spec.limits.buffer)
+    }
+
+    fn give_up(&self, failure: &HookFailure) -> Result<(), Stopped> {
+        self.active().map_or(Ok(()), |active| active.give_up(failure))
+    }
+
+    fn too_large(&self) -> Stopped {
+        if let Some(active) = self.active() {
+            active.over.store(true, Ordering::Relaxed);
+        }
+        Stopped::TooLarge {
+            plugin: self
+                .active()
+                .map(|active| active.spec.key.to_string())
+                .unwrap_or_default()
+                .into(),
+            side: self.side,
+        }
+    }
+}
+
+/// Calls a body hook; a second time, in a fresh instance, where the plugin wants that and the filter has seen nothing yet.
+async fn body_hook(
+    shared: &Shared,
+    index: usize,
+    side: Side,
+    part: &[u8],
+    end: bool,
+    first: bool,
+) -> Result<BodyVerdict, HookFailure> {
+    let mut exchange = shared.exchange.lock().await;
+    let Some(active) = shared.active.get(index) else {
+        return Ok(BodyVerdict::Pass);
+    };
+    let mut again = first && active.spec.fail == FailStrategy::Reload;
+    loop {
+        let called = match side {
+            Side::Request => active.filter.on_request_body(&mut exchange, part, end).await,
+            Side::Response => active.filter.on_response_body(&mut exchange, part, end).await,
+        };
+        if called.is_ok() || !again {
+            return called;
+        }
+        again = false;
+        active.filter.refresh();
+    }
+}
+
+fn frame(bytes: Bytes) -> Option<Frame<Bytes>> {
+    (!bytes.is_empty()).then(|| Frame::data(bytes))
+}
+
+impl http_body::Body for Stage {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        if let Some(frame) = this.ready.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(this.poll_next(cx)) {
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(Err(stopped)) => {
+                this.ended = true;
+                Poll::Ready(Some(Err(match stopped {
+                    Stopped::Broken { error, .. } => error,
+                    other => Error::Producer(Box::new(other)),
+                })))
+            }
+            None => {
+                this.ended = true;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended && self.ready.is_empty()
+    }
+}
+
+/// A body that keeps the filters' share of an exchange until it has ended.
+pub(super) struct Held {
+    body: Body,
+    _shared: Arc<Shared>,
+}
+
+impl Held {
+    pub(super) fn new(body: Body, shared: Arc<Shared>) -> Held {
+        Held {
+            body,
+            _shared: shared,
+        }
+    }
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

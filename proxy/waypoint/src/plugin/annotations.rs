@@ -1,0 +1,126 @@
+//! Settings of a plugin for which Istio's resource has no field.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cairn_wasm::{Isolation, Limits};
+
+use super::spec::{Granted, Problems};
+
+const PREFIX: &str = "filters.cairn.io/";
+
+/// What the annotations of a plugin say.
+#[derive(Default)]
+pub(super) struct Settings {
+    pub(super) limits: Limits,
+    pub(super) isolation: Isolation,
+    pub(super) granted: Granted,
+}
+
+/// Reads the annotations with our prefix; what is wrong is told and left at its default.
+pub(super) fn read(annotations: &BTreeMap<String, String>, problems: &mut Problems) -> Settings {
+    let mut settings = Settings::default();
+    for (name, value) in annotations {
+        let Some(setting) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        if let Err(expected) = apply(&mut settings, setting, value.trim()) {
+            let field = format!("metadata.annotations.{name}");
+            problems.error(
+                &field,
+                format!("{value:?} is not {expected}"),
+                "the default applies until then",
+            );
+        }
+    }
+    settings
+}
+
+fn apply(settings: &mut Settings, setting: &str, value: &str) -> Result<(), &'static str> {
+    let limits = &mut settings.limits;
+    match setting {
+        "cpu" => limits.cpu = duration(value, 1, 1000)?,
+        "timeout" => limits.wall = duration(value, 1, 60_000)?,
+        "wait" => limits.wait = duration(value, 0, 60_000)?,
+        "memory" => limits.memory = bytes(value, 256 << 20)?,
+        "buffer" => limits.buffer = bytes(value, 256 << 20)?,
+        "shared-memory" => limits.shared = bytes(value, 1 << 30)?,
+        "instances" => limits.instances = number(value, 1, 1000)?,
+        "calls" => limits.calls = number(value, 1, 10_000)?,
+        "uses" => limits.uses = u32::try_from(number(value, 1, 1_000_000_000)?).unwrap_or(u32::MAX),
+        "log-lines" => limits.log_lines = u32::try_from(number(value, 0, 1_000_000)?).unwrap_or(u32::MAX),
+        "isolation" => {
+            settings.isolation = match value {
+                "shared" => Isolation::Shared,
+                "request" => Isolation::Request,
+                _ => return Err("`shared` or `request`"),
+            }
+        }
+        "grants" => {
+            for grant in list(value) {
+                match grant {
+                    "shared" => settings.granted.shared = true,
+                    "ticker" => settings.granted.ticker = true,
+                    _ => return Err("a list of `shared` and `ticker`"),
+                }
+            }
+        }
+        "outbound" => {
+            let targets: Vec<String> = list(value).map(str::to_owned).collect();
+            let legal = |target: &String| {
+                let parts = target.rsplit_once(':');
+                parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            };
+            if !targets.iter().all(legal) {
+                return Err("a list of services as host:port");
+            }
+            settings.granted.targets = targets;
+        }
+        _ => return Err("known: there is no such setting of filters"),
+    }
+    Ok(())
+}
+
+fn list(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// `10ms`, `2s`; between bounds in milliseconds.
+fn duration(value: &str, least: u64, most: u64) -> Result<Duration, &'static str> {
+    let expected = "a time such as 10ms or 2s, within its bounds";
+    let milliseconds = match value.strip_suffix("ms") {
+        Some(number) => number.parse().ok(),
+        None => value
+            .strip_suffix('s')
+            .and_then(|number| number.parse::<u64>().ok())
+            .and_then(|seconds| seconds.checked_mul(1000)),
+    };
+    milliseconds
+        .filter(|milliseconds| (least..=most).contains(milliseconds))
+        .map(Duration::from_millis)
+        .ok_or(expected)
+}
+
+/// `16Mi`, `512Ki`, or bytes.
+fn bytes(value: &str, most: usize) -> Result<usize, &'static str> {
+    let (number, unit) = match (value.strip_suffix("Mi"), value.strip_suffix("Ki")) {
+        (Some(number), _) => (number, 1 << 20),
+        (_, Some(number)) => (number, 1 << 10),
+        _ => (value, 1),
+    };
+    let bytes = number
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| *bytes <= most)
+        .ok_or("a size such as 16Mi, within its bounds")
+}
+
+fn number(value: &str, least: usize, most: usize) -> Result<usize, &'static str> {
+    value
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or("a whole number within its bounds")
+}

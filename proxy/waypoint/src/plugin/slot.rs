@@ -1,0 +1,125 @@
+//! The place of a plugin, which outlives the generations of its filter.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use cairn_api::meta::Key;
+use cairn_telemetry::metrics::{Expose, Exposition};
+use cairn_wasm::{Filter, GuestMetrics, Meter, SharedStore};
+use tokio::sync::watch;
+
+/// How long a request waits for the first generation of a plugin.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far the newest generation of a plugin has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It is being fetched, compiled or configured.
+    Loading,
+    /// It is in force.
+    Ready,
+    /// It cannot be had; what was in force before still is.
+    Failed(String),
+}
+
+/// One plugin of this waypoint.
+pub(crate) struct Slot {
+    pub(crate) key: Key,
+    filter: ArcSwapOption<Filter>,
+    status: watch::Sender<Status>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) metrics: Arc<GuestMetrics>,
+    pub(crate) shared: Arc<SharedStore>,
+}
+
+impl Slot {
+    fn new(key: &Key) -> Slot {
+        let name = key.to_string();
+        Slot {
+            key: key.clone(),
+            filter: ArcSwapOption::empty(),
+            status: watch::channel(Status::Loading).0,
+            meter: Arc::new(Meter::new(&name)),
+            metrics: Arc::new(GuestMetrics::new(&name)),
+            shared: Arc::new(SharedStore::new(cairn_wasm::Limits::default().shared)),
+        }
+    }
+
+    /// The generation in force. While there was none yet, waits for the first for a while: whoever attaches a plugin wants
+    /// requests neither refused nor let through meanwhile.
+    pub(crate) async fn current(&self) -> Option<Arc<Filter>> {
+        if let Some(filter) = self.filter.load_full() {
+            return Some(filter);
+        }
+        let mut status = self.status.subscribe();
+        let loaded = status.wait_for(|status| *status != Status::Loading);
+        let _ = tokio::time::timeout(PATIENCE, loaded).await;
+        self.filter.load_full()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    pub(super) fn loading(&self) {
+        self.status.send_replace(Status::Loading);
+    }
+
+    pub(super) fn ready(&self, filter: Arc<Filter>) {
+        self.filter.store(Some(filter));
+        self.status.send_replace(Status::Ready);
+    }
+
+    pub(super) fn failed(&self, reason: String) {
+        self.status.send_replace(Status::Failed(reason));
+    }
+}
+
+/// The plugins of this waypoint, by their names.
+#[derive(Default)]
+pub(crate) struct Slots(Mutex<HashMap<Key, Arc<Slot>>>);
+
+impl Slots {
+    /// The place of a plugin, made when it is asked for first.
+    pub(crate) fn of(&self, key: &Key) -> Arc<Slot> {
+        let mut slots = self.lock();
+        if let Some(slot) = slots.get(key) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::new(Slot::new(key));
+        slots.insert(key.clone(), Arc::clone(&slot));
+        slot
+    }
+
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
+        let mut all: Vec<_> = self.lock().values().cloned().collect();
+        all.sort_by(|one, other| one.key.cmp(&other.key));
+        all
+    }
+
+    /// What is counted about and by each.
+    fn counts(&self) -> Vec<(Arc<Meter>, Arc<GuestMetrics>)> {
+        let all = self.all();
+        let counts = all
+            .iter()
+            .map(|slot| (Arc::clone(&slot.meter), Arc::clone(&slot.metrics)));
+        counts.collect()
+    }
+
+    pub(super) fn retain(&self, keep: impl Fn(&Key) -> bool) {
+        self.lock().retain(|key, _| keep(key));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Slot>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Expose for Slots {
+    fn expose(&self, out: &mut Exposition<'_>) {
+        cairn_wasm::expose(&self.counts(), out);
+    }
+}

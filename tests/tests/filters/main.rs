@@ -1,0 +1,12 @@
+//! Filters in the real waypoint: what they may do, and what they cannot do to anybody else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod failing;
+mod loading;
+mod scene;
+mod working;
