@@ -55,7 +55,8 @@ pub fn delete(key: &str) {
 }
 
 /// Replaces a value by what `change` makes of it, as if nobody else were there: when another instance was faster, the
-/// change is made again on what it has stored. `change` also gives what this function returns.
+/// change is made again on what it has stored. `change` gives the new value, or `None` to leave the old one, and with it
+/// what this function returns.
 ///
 /// # Errors
 ///
@@ -66,20 +67,23 @@ pub fn delete(key: &str) {
 ///
 /// let count = shared::update("count", None, |old| {
 ///     let count = old.and_then(|bytes| bytes.first()).copied().unwrap_or(0) + 1;
-///     (vec![count], count)
+///     (Some(vec![count]), count)
 /// });
 /// assert_eq!(count, Ok(1));
 /// ```
 pub fn update<T>(
     key: &str,
     ttl: Option<Duration>,
-    mut change: impl FnMut(Option<&[u8]>) -> (Vec<u8>, T),
+    mut change: impl FnMut(Option<&[u8]>) -> (Option<Vec<u8>>, T),
 ) -> Result<T, SetError> {
     let mut last = SetError::Conflict(0);
     for _ in 0..TRIES {
         let old = get(key);
         let version = old.as_ref().map_or(0, |entry| entry.version);
         let (value, outcome) = change(old.as_ref().map(|entry| entry.value.as_slice()));
+        let Some(value) = value else {
+            return Ok(outcome);
+        };
         match compare_and_set(key, &value, version, ttl) {
             Ok(_) => return Ok(outcome),
             Err(SetError::Full) => return Err(SetError::Full),

@@ -225,8 +225,11 @@ fn an_update_is_made_again_when_somebody_was_faster() {
                 shared::set("k", &[9], None).unwrap();
             }
             let value = old.and_then(<[u8]>::first).copied().unwrap_or(0) + 1;
-            (vec![value], (value, tries))
+            (Some(vec![value]), (value, tries))
         })
     });
     assert_eq!(sum, Ok((10, 2)));
+    world.set_full(true);
+    let left = world.during(|| shared::update("k", None, |old| (None, old.map(<[u8]>::to_vec))));
+    assert_eq!(left, Ok(Some(vec![10])));
 }
