@@ -11,6 +11,6 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     additional_derives: [PartialEq],
     with: {
-        "cairn:filter/exchanges.exchange": crate::host::Current,
+        "cairn:filter/exchanges.exchange": crate::current::Current,
     },
 });

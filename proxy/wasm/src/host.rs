@@ -14,10 +14,6 @@ use crate::exchange::Content;
 use crate::filter::Plugin;
 use crate::log::Output;
 
-/// The exchange that the hook under way is called for; there is one at most.
-#[expect(unreachable_pub, reason = "the bindings name it in public")]
-pub struct Current;
-
 /// The data of one instance.
 pub(crate) struct Host {
     pub(crate) plugin: Arc<Plugin>,

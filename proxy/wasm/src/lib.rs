@@ -28,6 +28,7 @@
 
 mod bindings;
 mod block;
+mod current;
 mod edit;
 mod engine;
 mod exchange;

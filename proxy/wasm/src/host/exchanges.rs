@@ -2,10 +2,11 @@
 
 use wasmtime::component::Resource;
 
-use super::{Current, Host};
+use super::Host;
 use crate::bindings::cairn::filter::exchanges::{Host as Exchanges, HostExchange, Value as WitValue};
 use crate::bindings::cairn::filter::types::{self, Block};
 use crate::block;
+use crate::current::Current;
 use crate::exchange::Value;
 use crate::filter::Lines;
 
