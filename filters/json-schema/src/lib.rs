@@ -1,10 +1,11 @@
 //! Lets only those request bodies through that fit a JSON schema. See the README.
 
+mod parse;
 mod schema;
 mod validate;
 
 use cairn_filter::metrics::Counter;
-use cairn_filter::serde_json::{self, Value};
+use cairn_filter::serde_json::Value;
 use cairn_filter::{BodyVerdict, Exchange, Filter, Head, HeadVerdict, Reply, Subscriptions};
 use serde::Deserialize;
 
@@ -114,7 +115,7 @@ impl Filter for JsonSchema {
         let Some(rule) = rule else {
             return Reply::new(500).details("json_schema_state").into();
         };
-        let value: Value = match serde_json::from_slice(body) {
+        let value = match parse::parse(body) {
             Ok(value) => value,
             Err(error) => return self.refuse(400, &format!("The body is not JSON: {error}")).into(),
         };
