@@ -140,6 +140,7 @@ impl Instance {
         hook: Hook<'_>,
     ) -> Result<Said, HookFailure> {
         allow(&mut self.store, cpu);
+        let configures = matches!(hook, Hook::Configure { .. });
         self.uses += 1;
         let mut busy = Duration::ZERO;
         let called = {
@@ -154,7 +155,9 @@ impl Instance {
             .await
         };
         self.settle();
-        self.plugin.spec.meter.called(busy);
+        if !configures {
+            self.plugin.spec.meter.called(busy);
+        }
         let host = self.store.data();
         let (reason, message) = match called {
             Some(Ok(said)) => return Ok(said),

@@ -105,7 +105,7 @@ spec:
     );
     // Neither may a filter go round the form in which paths are compared.
     mesh.directory.write("plugin-1.yaml", &move_to("/x/../secret"));
-    line(&mesh, "configuration in force version=2");
+    line(&mesh, "configuration in force\tversion=2");
     assert_eq!(mesh.send(get("/open")).await.status, StatusCode::FORBIDDEN);
     mesh.directory.write("plugin-1.yaml", &move_to("/v1/moved"));
     for _ in 0..200 {
