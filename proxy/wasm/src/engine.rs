@@ -1,10 +1,12 @@
 //! The engine: compiles components, and lets their instances run for a while.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
@@ -63,6 +65,7 @@ pub enum EngineError {
 pub struct Engine {
     inner: wasmtime::Engine,
     linker: Arc<Linker<Host>>,
+    compiled: Arc<Compiled>,
     _clock: Arc<Clock>,
 }
 
@@ -87,6 +90,7 @@ impl Engine {
             _clock: Arc::new(Clock::start(&inner)?),
             inner,
             linker: Arc::new(linker),
+            compiled: Arc::default(),
         })
     }
 
@@ -99,14 +103,43 @@ impl Engine {
     }
 
     /// Compiles a component; takes long, and is to be done where nobody waits.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+    /// Plugins of the same component share what has been compiled, for as long as one of them has it.
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Arc<Component>, LoadError> {
         // Magic and version, with the layer that tells components from modules.
         match bytes.get(..8) {
             Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => return Err(LoadError::CoreModule),
             Some([0, b'a', b's', b'm', _, 0, 1, 0]) => {}
             _ => return Err(LoadError::NotWasm),
         }
-        Component::new(&self.inner, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
+        let place = self.compiled.place(Sha256::digest(bytes).into());
+        // Whoever wants the same meanwhile waits for this.
+        let mut known = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(component) = known.upgrade() {
+            return Ok(component);
+        }
+        let compiled = Component::new(&self.inner, bytes);
+        let component = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let component = Arc::new(component);
+        *known = Arc::downgrade(&component);
+        Ok(component)
+    }
+}
+
+/// The components that are in use, by their SHA-256.
+#[derive(Default)]
+struct Compiled(Mutex<HashMap<[u8; 32], Place>>);
+
+type Place = Arc<Mutex<Weak<Component>>>;
+
+impl Compiled {
+    fn place(&self, digest: [u8; 32]) -> Place {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody has or is about to have any more.
+        places.retain(|_, place| {
+            let used = |place: &Place| place.try_lock().map_or(true, |known| known.strong_count() > 0);
+            Arc::strong_count(place) > 1 || used(place)
+        });
+        Arc::clone(places.entry(digest).or_default())
     }
 }
 

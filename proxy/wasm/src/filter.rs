@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::Semaphore;
+use wasmtime::component::Component;
 
 use crate::bindings::cairn::filter::types::{
     Block, BodyVerdict as WitBodyVerdict, Edit, HeadVerdict as WitHeadVerdict,
@@ -32,6 +33,8 @@ pub(crate) struct Plugin {
     /// Calls that may be under way.
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) began: Instant,
+    /// Shared with other plugins of the same component while this is there.
+    _component: Arc<Component>,
 }
 
 /// A plugin with one component and one configuration, ready for requests.
@@ -176,6 +179,7 @@ impl Filter {
             log: Arc::new(Log::new(&spec.plugin, &spec.meter, spec.limits.log_lines)),
             calls: Arc::new(Semaphore::new(spec.limits.calls)),
             began: Instant::now(),
+            _component: compiled,
             spec,
         });
         let (instance, asked) = first(&plugin).await?;
