@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The floor of each crate; a crate depends on lower floors only. README's architecture section shows the same table.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("cairn-api", 0),
     ("cairn-net", 1),
     ("cairn-telemetry", 1),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 14] = [
     ("cairn-balance", 3),
     ("cairn-route", 3),
     ("cairn-authz", 3),
+    ("cairn-wasm", 3),
     ("cairn-waypoint", 4),
     ("cairn-ztunnel", 4),
     ("cairn-cli", 5),
