@@ -121,7 +121,7 @@ fn a_row_may_cover_one_value_only() {
 
 #[test]
 fn a_kind_without_rows_is_reported_once_and_kubernetes_never() {
-    assert_eq!(fields_of(Kind::WasmPlugin, "{url: a, phase: AUTHN}"), ["spec"]);
+    assert_eq!(fields_of(Kind::Telemetry, "{tracing: []}"), ["spec"]);
     assert_eq!(fields_of(Kind::Service, "{anything: 1}"), Vec::<String>::new());
 }
 
