@@ -14,3 +14,6 @@ wasmtime::component::bindgen!({
         "cairn:filter/exchanges.exchange": crate::current::Current,
     },
 });
+
+/// The version of the contract.
+pub(crate) const VERSION: &str = "0.1.0";

@@ -18,7 +18,7 @@ pub enum LoadError {
     #[error("does not compile: {0}")]
     Compile(String),
     /// It does not export hooks of a version that is known.
-    #[error("exports no `cairn:filter/hooks@{version}`: it is a component of another world{found}", version = crate::imports::VERSION)]
+    #[error("exports no `cairn:filter/hooks@{version}`: it is a component of another world{found}", version = crate::bindings::VERSION)]
     NoHooks {
         /// What it exports instead, as text that follows.
         found: String,

@@ -6,9 +6,6 @@ use crate::engine::Engine;
 use crate::failure::LoadError;
 use crate::grants::Grants;
 
-/// The version of the contract.
-pub(crate) const VERSION: &str = "0.1.0";
-
 const OURS: &str = "cairn:filter/";
 
 /// Whether a component exports a ticker.

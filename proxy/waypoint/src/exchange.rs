@@ -11,9 +11,10 @@ use cairn_telemetry::traffic::{Interned, ServiceLabels};
 use http::request::Parts;
 use http::uri::Authority;
 
+use crate::attributes::Known;
 use crate::downstream::{Downstream, Target};
 use crate::failure::Failure;
-use crate::filtering::{Filters, Known};
+use crate::filtering::Filters;
 use crate::plan::{BoundPolicies, Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
 use crate::plugin::Attached;
 use crate::proxy::Proxy;

@@ -3,7 +3,6 @@
 //! A response passes the filters that its request has passed, whoever made it. What a filter changes is in force as soon
 //! as its hook has succeeded; what fails is dealt with as the plugin's `failStrategy` says.
 
-mod attributes;
 mod stage;
 
 use std::sync::Arc;
@@ -11,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cairn_http::body::Body;
 use cairn_wasm::{
-    BodyInterest, Exchange, Filter, HeadAnswer, HeadVerdict, HookFailure, LocalReply, Reason, RequestHead,
-    ResponseHead,
+    Attributes, BodyInterest, Exchange, Filter, HeadAnswer, HeadVerdict, HookFailure, LocalReply, Reason,
+    RequestHead, ResponseHead,
 };
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
@@ -23,7 +22,6 @@ use tokio::sync::Mutex;
 
 use crate::plugin::{Attached, FailStrategy, Phase, PluginSpec};
 
-pub(crate) use attributes::Known;
 use stage::Stage;
 pub(crate) use stage::{Side, Stopped};
 
@@ -62,7 +60,7 @@ impl Filters {
         chain: &[Attached],
         parts: &Parts,
         authority: &Authority,
-        known: Arc<Known>,
+        known: Arc<dyn Attributes>,
     ) -> Result<Option<Filters>, Stopped> {
         let mut active = Vec::with_capacity(chain.len());
         for attached in chain {

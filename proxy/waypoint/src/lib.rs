@@ -23,6 +23,7 @@ mod accept;
 mod access_log;
 mod admin;
 mod attempt;
+mod attributes;
 mod authorize;
 mod calls;
 mod compile;
