@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("cairn-net", 1),
     ("cairn-telemetry", 1),
     ("cairn-config", 1),
+    ("cairn-fetch", 2),
     ("cairn-identity", 2),
     ("cairn-mesh", 3),
     ("cairn-hbone", 3),
