@@ -11,6 +11,7 @@ mod request_authentication;
 mod selector;
 mod service_entry;
 mod telemetry;
+mod traffic_extension;
 mod traffic_policy;
 mod virtual_service;
 mod virtual_service_match;
@@ -56,6 +57,7 @@ pub use telemetry::{
     LiteralTag, LogSelector, MetricSelector, Metrics, MetricsOverrides, ProviderRef, TagOperation,
     TagOverride, Telemetry, TelemetryMode, TelemetrySpec, Tracing, TracingSelector,
 };
+pub use traffic_extension::{ExecutionPhase, LuaConfig, TrafficExtension, TrafficExtensionSpec, WasmConfig};
 pub use traffic_policy::{
     ClientTlsSettings, ConnectionKeepalive, ConnectionPoolSettings, H2UpgradePolicy, HttpSettings,
     OutlierDetection, PortTrafficPolicy, ProxyProtocol, ProxyProtocolVersion, RetryBudget, TcpKeepalive,

@@ -16,6 +16,7 @@ pub use service::{
 use std::collections::BTreeMap;
 
 use crate::meta::{Object, ObjectMeta};
+use crate::value::Hidden;
 
 /// A namespace. Only its metadata is read.
 pub type Namespace = Object<Unread>;
@@ -41,5 +42,18 @@ form! {
         pub data: BTreeMap<String, String>,
         /// Settings that are not text, as base64.
         pub binary_data: BTreeMap<String, String>,
+    }
+
+    /// What must not be seen.
+    pub struct Secret {
+        /// Name, namespace, labels, annotations.
+        pub metadata: ObjectMeta,
+        /// What kind of secret it is, as in `kubernetes.io/dockerconfigjson`.
+        #[serde(rename = "type")]
+        pub type_: String,
+        /// The secrets, as base64.
+        pub data: BTreeMap<String, Hidden>,
+        /// The secrets as text; goes before `data`.
+        pub string_data: BTreeMap<String, Hidden>,
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use cairn_api::gateway::{Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant};
 use cairn_api::istio::{
     AuthorizationPolicy, AuthorizationPolicySpec, DestinationRule, PeerAuthentication, RequestAuthentication,
-    ServiceEntry, Telemetry, VirtualService, WasmPlugin, WorkloadEntry,
+    ServiceEntry, Telemetry, TrafficExtension, VirtualService, WasmPlugin, WorkloadEntry,
 };
-use cairn_api::k8s::{ConfigMap, Deployment, EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount};
+use cairn_api::k8s::{
+    ConfigMap, Deployment, EndpointSlice, Namespace, Node, Pod, Secret, Service, ServiceAccount,
+};
 use cairn_api::meta::{Key, Kind, ObjectRef};
 
 use crate::decode::{Decoded, decode};
@@ -91,6 +93,8 @@ tables! {
     ServiceAccount => service_accounts: ServiceAccount,
     /// Config maps.
     ConfigMap => config_maps: ConfigMap,
+    /// Secrets.
+    Secret => secrets: Secret,
     /// Nodes.
     Node => nodes: Node,
     /// Deployments.
@@ -123,6 +127,8 @@ tables! {
     Telemetry => telemetries: Telemetry,
     /// Wasm plugins.
     WasmPlugin => wasm_plugins: WasmPlugin,
+    /// Traffic extensions.
+    TrafficExtension => traffic_extensions: TrafficExtension,
 }
 
 impl Objects {

@@ -32,6 +32,7 @@ pub const fn fields(kind: Kind) -> Option<&'static [&'static str]> {
         | Kind::ReferenceGrant
         | Kind::Telemetry => Some(NOTHING),
         Kind::WasmPlugin => Some(WASM_PLUGIN),
+        Kind::TrafficExtension => Some(TRAFFIC_EXTENSION),
         _ => None,
     }
 }
@@ -44,6 +45,8 @@ const WASM_PLUGIN: &[&str] = &[
     "spec.targetRefs",
     "spec.url",
     "spec.sha256",
+    "spec.imagePullPolicy",
+    "spec.imagePullSecret",
     "spec.pluginConfig",
     "spec.pluginName",
     "spec.phase",
@@ -52,6 +55,23 @@ const WASM_PLUGIN: &[&str] = &[
     "spec.vmConfig.env",
     "spec.match",
     "spec.type",
+];
+
+const TRAFFIC_EXTENSION: &[&str] = &[
+    "spec.selector",
+    "spec.targetRefs",
+    "spec.phase",
+    "spec.priority",
+    "spec.match",
+    "spec.wasm.url",
+    "spec.wasm.sha256",
+    "spec.wasm.imagePullPolicy",
+    "spec.wasm.imagePullSecret",
+    "spec.wasm.pluginConfig",
+    "spec.wasm.pluginName",
+    "spec.wasm.failStrategy",
+    "spec.wasm.vmConfig.env",
+    "spec.wasm.type",
 ];
 
 const VIRTUAL_SERVICE: &[&str] = &[

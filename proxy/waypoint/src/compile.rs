@@ -242,7 +242,7 @@ impl Compiler {
                         found.insert(target.clone(), cluster);
                     }
                     None => clusters.problems.push(Problem::error(
-                        ObjectRef::new(Kind::WasmPlugin, &plugin.key.namespace, &plugin.key.name),
+                        plugin.object.clone(),
                         "metadata.annotations.filters.cairn.io/outbound",
                         format!("the mesh has no service {target}"),
                         "write the full host name and a port of the service",

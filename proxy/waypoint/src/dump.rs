@@ -44,7 +44,7 @@ fn filter(slot: &Slot) -> Value {
         Status::Failed(reason) => ("failed", Some(reason)),
     };
     json!({
-        "plugin": slot.key.to_string(),
+        "plugin": &*slot.label,
         "status": status,
         "reason": reason,
         "calls": slot.meter.calls(),
@@ -56,7 +56,7 @@ fn port(plan: &PortPlan) -> Value {
     json!({
         "port": plan.port,
         "protocol": plan.protocol.to_string(),
-        "filters": plan.filters.iter().map(|attached| attached.spec.key.to_string()).collect::<Vec<_>>(),
+        "filters": plan.filters.iter().map(|attached| attached.spec.label.to_string()).collect::<Vec<_>>(),
         "routes": plan.routes().iter().map(|route| self::route(route)).collect::<Vec<_>>(),
         "default": route(&plan.default),
     })

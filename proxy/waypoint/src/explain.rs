@@ -190,8 +190,8 @@ impl Explanation {
         for attached in filters {
             let spec = &attached.spec;
             let decision = format!(
-                "WasmPlugin {} decides in phase {}, and if it fails {}",
-                spec.key, spec.phase, spec.fail
+                "{} decides in phase {}, and if it fails {}",
+                spec.object, spec.phase, spec.fail
             );
             self.say("filter", decision);
         }

@@ -286,7 +286,7 @@ impl Active {
 
     /// What becomes of an exchange whose filter has failed: it ends, or goes on without.
     fn give_up(&self, failure: &HookFailure) -> Result<(), Stopped> {
-        tracing::warn!(plugin = %self.spec.key, "filter failed: {failure}");
+        tracing::warn!(plugin = &*self.spec.label, "filter failed: {failure}");
         self.over.store(true, Ordering::Relaxed);
         match self.spec.fail {
             FailStrategy::Open => Ok(()),
@@ -319,7 +319,7 @@ impl Drop for Shared {
         runtime.spawn(async move {
             for active in told {
                 if let Err(failure) = active.filter.on_done(&mut exchange).await {
-                    tracing::warn!(plugin = %active.spec.key, "filter failed: {failure}");
+                    tracing::warn!(plugin = &*active.spec.label, "filter failed: {failure}");
                 }
             }
         });
@@ -329,7 +329,7 @@ impl Drop for Shared {
 impl Stopped {
     fn failed(spec: &PluginSpec, reason: Reason) -> Stopped {
         Stopped::Failed {
-            plugin: spec.key.to_string().into(),
+            plugin: Arc::clone(&spec.label),
             reason,
         }
     }

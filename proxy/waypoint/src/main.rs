@@ -42,6 +42,9 @@ struct Arguments {
     /// Where readiness is [default: port 15021].
     #[arg(long, value_name = "ADDRESS:PORT")]
     ready: Option<SocketAddr>,
+    /// Where the modules of filters are kept, writable by this user only [default: cairn/filters in the user's caches].
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Worker threads [default: one a core].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -94,6 +97,7 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
         let (_watcher, config) = cairn_config::watch(&arguments.config)?;
         let config = cairn_config::derive(config, cairn_mesh::controllers::complete);
         let identities = identities(&arguments.ca, &config.borrow())?;
+        let defaults = Options::new(arguments.gateway);
         let options = Options {
             listen: arguments.listen,
             admin: arguments.admin,
@@ -101,7 +105,9 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
             ready: arguments.ready,
             grace: Duration::from_secs(arguments.grace),
             log: Some(log),
-            ..Options::new(arguments.gateway)
+            cache: arguments.cache.or_else(|| defaults.cache.clone()),
+            insecure_registries: insecure_registries(),
+            ..defaults
         };
         let waypoint = Waypoint::start(options, config, identities).await?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -118,6 +124,13 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// What Istio's proxies take for it, too: names with commas between them.
+fn insecure_registries() -> Vec<String> {
+    let written = std::env::var("WASM_INSECURE_REGISTRIES").unwrap_or_default();
+    let names = written.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 fn identities(ca: &std::path::Path, state: &cairn_config::State) -> anyhow::Result<Identities> {

@@ -1,12 +1,17 @@
-//! WasmPlugin resources: what they say, what they bind to, and the generations of their filters.
+//! The resources that attach filters: what they say, what they bind to, and the generations of their filters.
 
 mod annotations;
 mod attach;
 mod load;
+mod module;
+mod problems;
 mod slot;
 mod spec;
+mod written;
 
-pub(crate) use attach::{Attached, Target, bind, check};
-pub(crate) use load::Loader;
+pub(crate) use annotations::defaults;
+pub(crate) use attach::{Attached, Target, bind};
+pub(crate) use load::{Loader, Storage};
 pub(crate) use slot::{Slot, Slots, Status};
-pub(crate) use spec::{FailStrategy, Phase, PluginSpec};
+pub(crate) use spec::{FailStrategy, PluginSpec};
+pub(crate) use written::{Phase, Written};

@@ -53,6 +53,8 @@ kinds! {
     ServiceAccount = "ServiceAccount" in CORE ["v1"],
     /// Settings; the mesh configuration lives in one.
     ConfigMap = "ConfigMap" in CORE ["v1"],
+    /// What must not be seen; the credentials of registries live in some.
+    Secret = "Secret" in CORE ["v1"],
     /// A template of pods and their number.
     Deployment = "Deployment" in APPS ["v1"],
     /// Endpoints of a service.
@@ -85,6 +87,8 @@ kinds! {
     Telemetry = "Telemetry" in TELEMETRY ["v1", "v1alpha1"],
     /// A WebAssembly filter.
     WasmPlugin = "WasmPlugin" in EXTENSIONS ["v1alpha1"],
+    /// A filter in WebAssembly or Lua; what comes after WasmPlugin.
+    TrafficExtension = "TrafficExtension" in EXTENSIONS ["v1alpha1"],
 }
 
 /// Kinds of Istio and the Gateway API that exist, and that nothing here acts on.
@@ -99,7 +103,6 @@ const NOT_READ: &[(&str, &[&str])] = &[
             "ProxyConfig",
         ],
     ),
-    (EXTENSIONS, &["TrafficExtension"]),
     (
         GATEWAY,
         &[

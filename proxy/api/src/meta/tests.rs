@@ -71,11 +71,6 @@ fn kinds_are_resolved_by_group_version_and_name() {
         ("networking.istio.io/v1", "Sidecar", Err(KindError::NotRead)),
         ("networking.istio.io/v1", "WorkloadGroup", Err(KindError::NotRead)),
         (
-            "extensions.istio.io/v1alpha1",
-            "TrafficExtension",
-            Err(KindError::NotRead),
-        ),
-        (
             "gateway.networking.k8s.io/v1alpha2",
             "TCPRoute",
             Err(KindError::NotRead),
@@ -90,7 +85,7 @@ fn kinds_are_resolved_by_group_version_and_name() {
             "BackendTLSPolicy",
             Err(KindError::NotRead),
         ),
-        ("v1", "Secret", Err(KindError::UnknownKind)),
+        ("v1", "PersistentVolume", Err(KindError::UnknownKind)),
         ("apps/v1", "ReplicaSet", Err(KindError::UnknownKind)),
         ("networking.k8s.io/v1", "Ingress", Err(KindError::UnknownKind)),
         (

@@ -3,37 +3,34 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cairn_api::istio::WasmPlugin;
-use cairn_api::meta::{Kind, ObjectRef};
 use cairn_config::{Problem, State};
 use cairn_mesh::{Service, Waypoint};
 
 use super::kind_of;
 use crate::plan::ServicePlan;
-use crate::plugin::{self, Attached, PluginSpec, Slots, Target};
+use crate::plugin::{self, Attached, PluginSpec, Slots, Target, Written};
 
 /// All plugins of one version, understood.
 pub(super) struct Plugins<'a> {
-    all: Vec<(&'a WasmPlugin, Arc<PluginSpec>)>,
+    all: Vec<(Written, Arc<PluginSpec>)>,
     waypoint: &'a Waypoint,
     root_namespace: &'a str,
 }
 
 impl<'a> Plugins<'a> {
     pub(super) fn of(
-        state: &'a State,
+        state: &State,
         waypoint: &'a Waypoint,
         root_namespace: &'a str,
     ) -> (Plugins<'a>, Vec<Problem>) {
-        let mut problems = Vec::new();
+        let (defaults, mut problems) = plugin::defaults(waypoint, &state.objects);
         let mut all = Vec::new();
-        for written in state.objects.wasm_plugins.values() {
-            let metadata = &written.metadata;
-            let object = ObjectRef::new(Kind::WasmPlugin, &metadata.namespace, &metadata.name);
-            let (spec, found) = PluginSpec::compile(written, state.file_of(&object));
+        for written in Written::all(&state.objects) {
+            let file = state.file_of(&written.object);
+            let (spec, found) = PluginSpec::compile(&written, file, &defaults, &state.objects);
             problems.extend(found);
-            problems.extend(plugin::check(written));
-            all.push((&**written, Arc::new(spec)));
+            problems.extend(written.check());
+            all.push((written, Arc::new(spec)));
         }
         all.sort_by(|(_, one), (_, other)| one.order().cmp(&other.order()));
         let plugins = Plugins {
@@ -68,8 +65,8 @@ impl<'a> Plugins<'a> {
     ) -> Vec<Arc<PluginSpec>> {
         let ports = services.values().flat_map(|service| &service.ports);
         let attached = ports.flat_map(|port| port.filters.iter()).chain(rest);
-        let keys: std::collections::HashSet<_> = attached.map(|attached| &attached.spec.key).collect();
-        let bound = self.all.iter().filter(|(_, spec)| keys.contains(&spec.key));
+        let keys: std::collections::HashSet<_> = attached.map(|attached| &attached.spec.object).collect();
+        let bound = self.all.iter().filter(|(_, spec)| keys.contains(&spec.object));
         bound.map(|(_, spec)| Arc::clone(spec)).collect()
     }
 }
@@ -81,7 +78,7 @@ pub(super) fn chain(plugins: &[Arc<PluginSpec>], port: Option<u16>, slots: &Slot
         .filter(|spec| port.is_none_or(|port| spec.sees(port)))
         .map(|spec| Attached {
             spec: Arc::clone(spec),
-            slot: slots.of(&spec.key),
+            slot: slots.of(spec),
         })
         .collect()
 }

@@ -337,7 +337,7 @@ impl Stage {
         Stopped::TooLarge {
             plugin: self
                 .active()
-                .map(|active| active.spec.key.to_string())
+                .map(|active| active.spec.label.to_string())
                 .unwrap_or_default()
                 .into(),
             side: self.side,

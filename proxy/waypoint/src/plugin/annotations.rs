@@ -3,23 +3,62 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cairn_api::meta::{Key, Kind, ObjectRef};
+use cairn_config::{Objects, Problem};
+use cairn_mesh::Waypoint;
 use cairn_wasm::{Isolation, Limits};
 
-use super::spec::{Granted, Problems};
+use super::problems::Problems;
+use super::spec::Granted;
 
 const PREFIX: &str = "filters.cairn.io/";
 
 /// What the annotations of a plugin say.
-#[derive(Default)]
-pub(super) struct Settings {
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
     pub(super) limits: Limits,
     pub(super) isolation: Isolation,
     pub(super) granted: Granted,
 }
 
-/// Reads the annotations with our prefix; what is wrong is told and left at its default.
-pub(super) fn read(annotations: &BTreeMap<String, String>, problems: &mut Problems) -> Settings {
+/// Settings for all plugins of a waypoint: what its GatewayClass says, and over that what its Gateway does. Grants are given
+/// to each plugin by name only.
+pub(crate) fn defaults(waypoint: &Waypoint, objects: &Objects) -> (Settings, Vec<Problem>) {
     let mut settings = Settings::default();
+    let mut found = Vec::new();
+    let class = Key::new("", &waypoint.class);
+    let class = objects
+        .gateway_classes
+        .get(&class)
+        .map(|class| (Kind::GatewayClass, &class.metadata));
+    let gateway = objects
+        .gateways
+        .get(&waypoint.key)
+        .map(|gateway| (Kind::Gateway, &gateway.metadata));
+    for (kind, metadata) in class.into_iter().chain(gateway) {
+        let mut problems = Problems::of(&ObjectRef::new(kind, &metadata.namespace, &metadata.name));
+        settings = read(&settings, &metadata.annotations, &mut problems);
+        if settings.granted != Granted::default() {
+            let hint = "write it at the plugin that needs it";
+            problems.error(
+                "metadata.annotations",
+                "grants are given to single plugins only",
+                hint,
+            );
+            settings.granted = Granted::default();
+        }
+        found.append(&mut problems.found);
+    }
+    (settings, found)
+}
+
+/// Reads the annotations with our prefix; what is wrong is told and left as it is in `defaults`.
+pub(super) fn read(
+    defaults: &Settings,
+    annotations: &BTreeMap<String, String>,
+    problems: &mut Problems,
+) -> Settings {
+    let mut settings = defaults.clone();
     for (name, value) in annotations {
         let Some(setting) = name.strip_prefix(PREFIX) else {
             continue;

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use cairn_api::istio::{PolicyTargetReference, WasmPlugin};
+use cairn_api::istio::PolicyTargetReference;
 use cairn_api::meta::{Key, Kind};
-use cairn_config::Problem;
 
 use super::slot::Slot;
-use super::spec::{PluginSpec, object};
+use super::spec::PluginSpec;
+use super::written::Written;
 
 /// A plugin in the chain of a port.
 #[derive(Clone)]
@@ -31,16 +31,15 @@ pub(crate) struct Target<'a> {
 }
 
 /// Whether a plugin binds to a target.
-pub(crate) fn bind(plugin: &WasmPlugin, target: &Target<'_>) -> bool {
-    let namespace = &*plugin.metadata.namespace;
-    if plugin.spec.selector.is_some() {
+pub(crate) fn bind(plugin: &Written, target: &Target<'_>) -> bool {
+    let namespace = &*plugin.object.namespace;
+    if plugin.selects {
         return false;
     }
-    let mut references = references(plugin).peekable();
-    if references.peek().is_none() {
+    if plugin.targets.is_empty() {
         return namespace == target.root_namespace || namespace == target.gateway.namespace;
     }
-    references.any(|reference| {
+    plugin.targets.iter().any(|reference| {
         let here = reference.namespace.is_empty() || reference.namespace == namespace;
         here && refers(reference, namespace, target)
     })
@@ -63,41 +62,4 @@ fn refers(reference: &PolicyTargetReference, namespace: &str, target: &Target<'_
         }
         _ => false,
     }
-}
-
-fn references(plugin: &WasmPlugin) -> impl Iterator<Item = &PolicyTargetReference> {
-    plugin.spec.target_refs.iter().chain(&plugin.spec.target_ref)
-}
-
-/// What is wrong with how a plugin says what it is for.
-pub(crate) fn check(plugin: &WasmPlugin) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if plugin.spec.selector.is_some() {
-        problems.push(Problem::warning(
-            object(plugin),
-            "spec.selector",
-            "means sidecars: no waypoint runs this filter",
-            "name a Service or Gateway in targetRefs",
-        ));
-    }
-    for (index, reference) in references(plugin).enumerate() {
-        let known = matches!(
-            (&*reference.group, &*reference.kind),
-            ("" | "core", "Service")
-                | ("networking.istio.io", "ServiceEntry")
-                | ("gateway.networking.k8s.io", "Gateway" | "GatewayClass")
-        );
-        if !known {
-            problems.push(Problem::error(
-                object(plugin),
-                format!("spec.targetRefs[{index}]"),
-                format!(
-                    "`{}` of group `{}` is nothing that a filter can be bound to",
-                    reference.kind, reference.group
-                ),
-                "name a Service, ServiceEntry, Gateway or GatewayClass, with its group",
-            ));
-        }
-    }
-    problems
 }

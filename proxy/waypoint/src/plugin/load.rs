@@ -1,30 +1,48 @@
 //! Getting plugins ready, in the background: read, compile, configure, put in force.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cairn_api::meta::Key;
-use cairn_wasm::{Engine, Filter, Grants, Outbound, Spec};
-use sha2::{Digest as _, Sha256};
+use cairn_api::meta::ObjectRef;
+use cairn_fetch::{Fetcher, Request, Retry, Source};
+use cairn_wasm::{Engine, EngineOptions, Filter, Grants, Outbound, Spec};
 use tokio::task::JoinHandle;
 
 use super::slot::{Slot, Slots};
-use super::spec::{PluginSpec, Url};
+use super::spec::PluginSpec;
 
 /// How often a file is looked at for a new module.
 const LOOK: Duration = Duration::from_millis(500);
-/// The largest module.
-const MAX_MODULE: u64 = 64 << 20;
+/// How long a module that came and is no good is left alone: it may be published anew under its name.
+const AGAIN: Duration = Duration::from_secs(5 * 60);
+
+/// Where modules are kept, and how their servers are asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Storage {
+    /// For what was downloaded and compiled; nothing is kept without.
+    pub(crate) cache: Option<PathBuf>,
+    /// Registries and servers that need not prove who they are.
+    pub(crate) insecure: Vec<String>,
+}
 
 /// Keeps the filters of all plugins as their resources want them.
 pub(crate) struct Loader {
     slots: Arc<Slots>,
     outbound: Arc<dyn Outbound>,
+    storage: Storage,
     /// Made with the first plugin: who has none pays for none.
-    engine: Option<Engine>,
-    tasks: HashMap<Key, (Arc<PluginSpec>, Task)>,
+    tools: Option<Tools>,
+    tasks: HashMap<ObjectRef, (Arc<PluginSpec>, Task)>,
+}
+
+/// What all plugins are made with.
+#[derive(Clone)]
+struct Tools {
+    engine: Engine,
+    fetcher: Fetcher,
+    outbound: Arc<dyn Outbound>,
 }
 
 /// A background task that ends with its owner.
@@ -37,11 +55,12 @@ impl Drop for Task {
 }
 
 impl Loader {
-    pub(crate) fn new(slots: Arc<Slots>, outbound: Arc<dyn Outbound>) -> Loader {
+    pub(crate) fn new(slots: Arc<Slots>, outbound: Arc<dyn Outbound>, storage: Storage) -> Loader {
         Loader {
             slots,
             outbound,
-            engine: None,
+            storage,
+            tools: None,
             tasks: HashMap::new(),
         }
     }
@@ -49,66 +68,94 @@ impl Loader {
     /// Begins to load what is new or has changed, and lets go of what is not wanted any more.
     pub(crate) fn follow(&mut self, wanted: &[Arc<PluginSpec>]) {
         self.tasks
-            .retain(|key, _| wanted.iter().any(|spec| spec.key == *key));
+            .retain(|object, _| wanted.iter().any(|spec| spec.object == *object));
         self.slots
-            .retain(|key| wanted.iter().any(|spec| spec.key == *key));
+            .retain(|object| wanted.iter().any(|spec| spec.object == *object));
         for spec in wanted {
-            if self.tasks.get(&spec.key).is_some_and(|(known, _)| known == spec) {
+            if self
+                .tasks
+                .get(&spec.object)
+                .is_some_and(|(known, _)| known == spec)
+            {
                 continue;
             }
-            let slot = self.slots.of(&spec.key);
-            let engine = match self.engine() {
-                Ok(engine) => engine,
+            let slot = self.slots.of(spec);
+            let tools = match self.tools() {
+                Ok(tools) => tools,
                 Err(reason) => {
-                    tracing::error!(plugin = %spec.key, "{reason}");
+                    tracing::error!(plugin = &*spec.label, "{reason}");
                     slot.failed(reason);
                     continue;
                 }
             };
             slot.loading();
-            let task = Task(tokio::spawn(keep(
-                Arc::clone(spec),
-                slot,
-                engine,
-                Arc::clone(&self.outbound),
-            )));
-            self.tasks.insert(spec.key.clone(), (Arc::clone(spec), task));
+            let task = Task(tokio::spawn(keep(Arc::clone(spec), slot, tools)));
+            self.tasks.insert(spec.object.clone(), (Arc::clone(spec), task));
         }
     }
 
-    fn engine(&mut self) -> Result<Engine, String> {
-        if let Some(engine) = &self.engine {
-            return Ok(engine.clone());
+    fn tools(&mut self) -> Result<Tools, String> {
+        if let Some(tools) = &self.tools {
+            return Ok(tools.clone());
         }
-        let engine = Engine::new(&cairn_wasm::EngineOptions::default()).map_err(|error| error.to_string())?;
-        Ok(self.engine.insert(engine).clone())
+        let storage = &self.storage;
+        let within = |name| storage.cache.as_ref().map(|cache| cache.join(name));
+        let engine = |cache| {
+            Engine::new(&EngineOptions {
+                cache,
+                ..EngineOptions::default()
+            })
+        };
+        let fetcher = |cache| {
+            Fetcher::new(&cairn_fetch::Options {
+                cache,
+                insecure_registries: storage.insecure.clone(),
+                ..cairn_fetch::Options::default()
+            })
+        };
+        // A proxy whose disk cannot be written runs filters all the same.
+        let engine = engine(within("compiled")).or_else(|error| {
+            tracing::warn!("{error}; filters are compiled anew at each start");
+            engine(None)
+        });
+        let fetcher = fetcher(within("modules")).or_else(|error| {
+            tracing::warn!("{error}; modules are downloaded anew at each start");
+            fetcher(None)
+        });
+        let tools = Tools {
+            engine: engine.map_err(|error| error.to_string())?,
+            fetcher: fetcher.map_err(|error| error.to_string())?,
+            outbound: Arc::clone(&self.outbound),
+        };
+        Ok(self.tools.insert(tools).clone())
     }
 }
 
-/// Loads a plugin, again whenever its file changes, and calls its ticker.
-async fn keep(spec: Arc<PluginSpec>, slot: Arc<Slot>, engine: Engine, outbound: Arc<dyn Outbound>) {
-    let path = match &spec.url {
-        Url::File(path) => path,
-        Url::Unusable(reason) => return slot.failed(reason.clone()),
-    };
+/// Loads a plugin, again whenever its module is another, and calls its ticker.
+async fn keep(spec: Arc<PluginSpec>, slot: Arc<Slot>, tools: Tools) {
+    match &spec.module {
+        Err(reason) => {
+            tracing::error!(plugin = &*spec.label, "there is no filter: {reason}");
+            slot.failed(reason.clone());
+        }
+        Ok(request) => match &request.source {
+            Source::File(path) => follow_file(&spec, &slot, &tools, request, path).await,
+            _ => download(&spec, &slot, &tools, request).await,
+        },
+    }
+}
+
+/// A file is read again whenever it is another.
+async fn follow_file(spec: &PluginSpec, slot: &Slot, tools: &Tools, request: &Request, path: &Path) {
     let mut ticking = None;
     loop {
         let seen = stamp(path).await;
-        let loaded = match read(path).await {
-            Ok(bytes) => load(&spec, &slot, &engine, &outbound, &bytes).await,
-            Err(reason) => Err(reason),
+        let loaded = match tools.fetcher.fetch(request).await {
+            Ok(module) => load(spec, slot, tools, &module.bytes).await,
+            Err(error) => Err(error.to_string()),
         };
-        match loaded {
-            Ok(filter) => {
-                let filter = Arc::new(filter);
-                tracing::info!(plugin = %spec.key, "filter in force");
-                ticking = tick(&filter);
-                slot.ready(filter);
-            }
-            Err(reason) => {
-                tracing::error!(plugin = %spec.key, "the filter cannot be put in force: {reason}");
-                slot.failed(reason);
-            }
+        if let Some(filter) = judge(spec, slot, loaded) {
+            ticking = tick(&filter);
         }
         while stamp(path).await == seen {
             tokio::time::sleep(LOOK).await;
@@ -117,23 +164,60 @@ async fn keep(spec: Arc<PluginSpec>, slot: Arc<Slot>, engine: Engine, outbound: 
     }
 }
 
-async fn load(
-    spec: &PluginSpec,
-    slot: &Slot,
-    engine: &Engine,
-    outbound: &Arc<dyn Outbound>,
-    bytes: &[u8],
-) -> Result<Filter, String> {
+/// What is published is asked for until it is there and good; another version is another `url` or `sha256`.
+async fn download(spec: &PluginSpec, slot: &Slot, tools: &Tools, request: &Request) {
+    loop {
+        let failed = |error: &cairn_fetch::FetchError, wait: Duration| {
+            tracing::error!(
+                plugin = &*spec.label,
+                "the filter cannot be fetched: {error}; tried again in {} s",
+                wait.as_secs()
+            );
+            slot.failed(error.to_string());
+        };
+        let module = Retry::default().fetch(&tools.fetcher, request, failed).await;
+        let loaded = load(spec, slot, tools, &module.bytes).await;
+        let Some(filter) = judge(spec, slot, loaded) else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
+        let _ticking = tick(&filter);
+        drop(filter);
+        return std::future::pending().await;
+    }
+}
+
+/// Puts in force what has been loaded, or says why not.
+fn judge(spec: &PluginSpec, slot: &Slot, loaded: Result<Filter, String>) -> Option<Arc<Filter>> {
+    match loaded {
+        Ok(filter) => {
+            let filter = Arc::new(filter);
+            tracing::info!(plugin = &*spec.label, "filter in force");
+            slot.ready(Arc::clone(&filter));
+            Some(filter)
+        }
+        Err(reason) => {
+            tracing::error!(
+                plugin = &*spec.label,
+                "the filter cannot be put in force: {reason}"
+            );
+            slot.failed(reason);
+            None
+        }
+    }
+}
+
+async fn load(spec: &PluginSpec, slot: &Slot, tools: &Tools, bytes: &[u8]) -> Result<Filter, String> {
     let grants = Grants {
         shared: spec.granted.shared,
         ticker: spec.granted.ticker,
         targets: spec.granted.targets.iter().cloned().collect(),
-        outbound: Some(Arc::clone(outbound)),
+        outbound: Some(Arc::clone(&tools.outbound)),
     };
     let wanted = Spec {
-        plugin: spec.key.to_string().into(),
+        plugin: Arc::clone(&spec.label),
         name: if spec.name.is_empty() {
-            spec.key.name.as_str().into()
+            spec.object.name.as_str().into()
         } else {
             spec.name.as_str().into()
         },
@@ -146,34 +230,8 @@ async fn load(
         metrics: Arc::clone(&slot.metrics),
         shared: Arc::clone(&slot.shared),
     };
-    let checked = checksum(spec, bytes);
-    checked?;
-    let loaded = Filter::load(engine, bytes, wanted).await;
+    let loaded = Filter::load(&tools.engine, bytes, wanted).await;
     loaded.map_err(|error| format!("the module {error}"))
-}
-
-fn checksum(spec: &PluginSpec, bytes: &[u8]) -> Result<(), String> {
-    if spec.sha256.is_empty() {
-        return Ok(());
-    }
-    let digest = Sha256::digest(bytes);
-    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    if found == spec.sha256 {
-        return Ok(());
-    }
-    Err(format!("the module's SHA-256 is {found}, not {}", spec.sha256))
-}
-
-async fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let wrong = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
-    let size = tokio::fs::metadata(path).await.map_err(wrong)?.len();
-    if size > MAX_MODULE {
-        return Err(format!(
-            "{} has {size} bytes, more than {MAX_MODULE}",
-            path.display()
-        ));
-    }
-    tokio::fs::read(path).await.map_err(wrong)
 }
 
 /// What tells one state of a file from another.

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use cairn_api::meta::Key;
+use cairn_api::meta::ObjectRef;
 use cairn_telemetry::metrics::{Expose, Exposition};
 use cairn_wasm::{Filter, GuestMetrics, Meter, SharedStore};
 use tokio::sync::watch;
+
+use super::spec::PluginSpec;
 
 /// How long a request waits for the first generation of a plugin.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +28,8 @@ pub(crate) enum Status {
 
 /// One plugin of this waypoint.
 pub(crate) struct Slot {
-    pub(crate) key: Key,
+    pub(crate) object: ObjectRef,
+    pub(crate) label: Arc<str>,
     filter: ArcSwapOption<Filter>,
     status: watch::Sender<Status>,
     pub(crate) meter: Arc<Meter>,
@@ -35,14 +38,14 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    fn new(key: &Key) -> Slot {
-        let name = key.to_string();
+    fn new(spec: &PluginSpec) -> Slot {
         Slot {
-            key: key.clone(),
+            object: spec.object.clone(),
+            label: Arc::clone(&spec.label),
             filter: ArcSwapOption::empty(),
             status: watch::channel(Status::Loading).0,
-            meter: Arc::new(Meter::new(&name)),
-            metrics: Arc::new(GuestMetrics::new(&name)),
+            meter: Arc::new(Meter::new(&spec.label)),
+            metrics: Arc::new(GuestMetrics::new(&spec.label)),
             shared: Arc::new(SharedStore::new(cairn_wasm::Limits::default().shared)),
         }
     }
@@ -79,24 +82,24 @@ impl Slot {
 
 /// The plugins of this waypoint, by their names.
 #[derive(Default)]
-pub(crate) struct Slots(Mutex<HashMap<Key, Arc<Slot>>>);
+pub(crate) struct Slots(Mutex<HashMap<ObjectRef, Arc<Slot>>>);
 
 impl Slots {
     /// The place of a plugin, made when it is asked for first.
-    pub(crate) fn of(&self, key: &Key) -> Arc<Slot> {
+    pub(crate) fn of(&self, spec: &PluginSpec) -> Arc<Slot> {
         let mut slots = self.lock();
-        if let Some(slot) = slots.get(key) {
+        if let Some(slot) = slots.get(&spec.object) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot::new(key));
-        slots.insert(key.clone(), Arc::clone(&slot));
+        let slot = Arc::new(Slot::new(spec));
+        slots.insert(spec.object.clone(), Arc::clone(&slot));
         slot
     }
 
     /// All of them, by name.
     pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
-        all.sort_by(|one, other| one.key.cmp(&other.key));
+        all.sort_by(|one, other| one.object.cmp(&other.object));
         all
     }
 
@@ -109,11 +112,11 @@ impl Slots {
         counts.collect()
     }
 
-    pub(super) fn retain(&self, keep: impl Fn(&Key) -> bool) {
-        self.lock().retain(|key, _| keep(key));
+    pub(super) fn retain(&self, keep: impl Fn(&ObjectRef) -> bool) {
+        self.lock().retain(|object, _| keep(object));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Slot>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectRef, Arc<Slot>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

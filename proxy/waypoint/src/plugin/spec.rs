@@ -1,31 +1,23 @@
-//! From a WasmPlugin to what it means.
+//! From what is written of a plugin to what it means.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use cairn_api::istio::{
-    EnvValueSource, FailStrategy as WrittenStrategy, PluginPhase, PluginType, TrafficSelector, WasmPlugin,
+    EnvValueSource, FailStrategy as WrittenStrategy, PluginType, TrafficSelector, VmConfig, WasmConfig,
     WorkloadMode,
 };
-use cairn_api::meta::{Key, Kind, ObjectRef};
-use cairn_config::Problem;
+use cairn_api::meta::{Kind, ObjectRef};
+use cairn_config::{Objects, Problem};
+use cairn_fetch::Request;
 use cairn_wasm::{Isolation, Limits};
 
-use super::annotations;
-
-/// Where in a request's life a filter stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// Before authentication.
-    Authn,
-    /// After authentication, before authorization.
-    Authz,
-    /// After authorization and faults, before statistics.
-    Stats,
-    /// Last before the route is followed.
-    Last,
-}
+use super::annotations::{self, Settings};
+use super::module;
+use super::problems::Problems;
+use super::written::{Phase, Written};
 
 /// As Istio writes it.
 impl fmt::Display for Phase {
@@ -69,32 +61,26 @@ pub(crate) struct Granted {
     pub(crate) targets: Vec<String>,
 }
 
-/// A WasmPlugin, understood.
+/// A plugin, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PluginSpec {
-    pub(crate) key: Key,
-    pub(crate) url: Url,
-    /// Of the module, in lower-case hexadecimal; empty for any.
-    pub(crate) sha256: String,
+    pub(crate) object: ObjectRef,
+    /// What logs and metrics call it.
+    pub(crate) label: Arc<str>,
+    /// Where its module is; or, why it is not to be had.
+    pub(crate) module: Result<Request, String>,
     pub(crate) name: String,
     pub(crate) config: Vec<u8>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) phase: Phase,
     pub(crate) priority: i32,
+    created: String,
     pub(crate) fail: FailStrategy,
     /// None: all.
     pub(crate) matches: Option<Vec<Match>>,
     pub(crate) limits: Limits,
     pub(crate) isolation: Isolation,
     pub(crate) granted: Granted,
-}
-
-/// Where the module is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Url {
-    File(PathBuf),
-    /// Not to be had, and why.
-    Unusable(String),
 }
 
 /// Traffic that a filter sees.
@@ -105,48 +91,42 @@ pub(crate) struct Match {
 }
 
 impl PluginSpec {
-    /// What `plugin` says, and what is wrong with that. `written_in` is the file that it was read from.
-    pub(crate) fn compile(plugin: &WasmPlugin, written_in: Option<&Path>) -> (PluginSpec, Vec<Problem>) {
-        let mut problems = Problems {
-            object: object(plugin),
-            found: Vec::new(),
+    /// What `written` says, and what is wrong with that. `written_in` is the file that it was read from, `defaults` what
+    /// holds for all plugins of the waypoint.
+    pub(crate) fn compile(
+        written: &Written,
+        written_in: Option<&Path>,
+        defaults: &Settings,
+        objects: &Objects,
+    ) -> (PluginSpec, Vec<Problem>) {
+        let mut problems = Problems::of(&written.object);
+        let settings = annotations::read(defaults, &written.annotations, &mut problems);
+        let nothing = WasmConfig::default();
+        let wasm = written.wasm.as_ref().unwrap_or(&nothing);
+        let module = match (&written.wasm, wasm.type_) {
+            (None, _) => Err(no_wasm(&mut problems)),
+            (_, Some(PluginType::Network)) => Err(network(written, &mut problems)),
+            _ => module::module(written, wasm, written_in, &objects.secrets, &mut problems),
         };
-        let spec = &plugin.spec;
-        let settings = annotations::read(&plugin.metadata.annotations, &mut problems);
-        let environment = environment(plugin, &mut problems);
-        let url = url(&spec.url, written_in, &mut problems);
-        if spec.type_ == Some(PluginType::Network) {
-            let hint = "write a filter of requests, or remove `type`";
-            problems.error("spec.type", "filters of connections are not run by this version; requests are refused or let through as failStrategy says", hint);
-        }
-        let network = spec.type_ == Some(PluginType::Network);
         let compiled = PluginSpec {
-            key: Key::new(&plugin.metadata.namespace, &plugin.metadata.name),
-            url: if network {
-                Url::Unusable("type NETWORK".to_owned())
-            } else {
-                url
-            },
-            sha256: checksum(&spec.sha256, &mut problems),
-            name: spec.plugin_name.clone(),
-            config: spec
+            label: label(&written.object),
+            object: written.object.clone(),
+            module,
+            name: wasm.plugin_name.clone(),
+            config: wasm
                 .plugin_config
                 .as_ref()
                 .map_or_else(|| b"{}".to_vec(), |config| config.to_string().into_bytes()),
-            environment,
-            phase: match spec.phase {
-                Some(PluginPhase::Authn) => Phase::Authn,
-                Some(PluginPhase::Authz) => Phase::Authz,
-                Some(PluginPhase::Stats) => Phase::Stats,
-                Some(PluginPhase::Unspecified) | None => Phase::Last,
-            },
-            priority: spec.priority.unwrap_or_default(),
-            fail: match spec.fail_strategy {
+            environment: environment(written, wasm.vm_config.as_ref(), &mut problems),
+            phase: written.phase,
+            priority: written.priority,
+            created: written.created.clone(),
+            fail: match wasm.fail_strategy {
                 Some(WrittenStrategy::Close) | None => FailStrategy::Close,
                 Some(WrittenStrategy::Open) => FailStrategy::Open,
                 Some(WrittenStrategy::Reload) => FailStrategy::Reload,
             },
-            matches: matches(&spec.matches),
+            matches: matches(&written.matches),
             limits: settings.limits,
             isolation: settings.isolation,
             granted: settings.granted,
@@ -168,81 +148,47 @@ impl PluginSpec {
         (
             self.phase,
             std::cmp::Reverse(self.priority),
-            &self.key.name,
-            &self.key.namespace,
+            &self.created,
+            &self.object.name,
+            &self.object.namespace,
         )
     }
 }
 
-/// What is wrong with one plugin.
-pub(super) struct Problems {
-    object: ObjectRef,
-    found: Vec<Problem>,
-}
-
-impl Problems {
-    pub(super) fn error(&mut self, field: &str, message: impl Into<String>, hint: &str) {
-        self.found
-            .push(Problem::error(self.object.clone(), field, message, hint));
+/// What logs and metrics call a plugin: WasmPlugins by name, as everywhere, the others so that no two are the same.
+fn label(object: &ObjectRef) -> Arc<str> {
+    match object.kind {
+        Kind::WasmPlugin => object.key().to_string().into(),
+        _ => object.to_string().into(),
     }
 }
 
-pub(super) fn object(plugin: &WasmPlugin) -> ObjectRef {
-    ObjectRef::new(
-        Kind::WasmPlugin,
-        &plugin.metadata.namespace,
-        &plugin.metadata.name,
-    )
+fn no_wasm(problems: &mut Problems) -> String {
+    let hint =
+        "write the filter as a WebAssembly component, and name it in `wasm`; until then requests are refused";
+    problems.unsupported("spec.lua", "scripts are not run by waypoints of this kind", hint);
+    "it has no WebAssembly".to_owned()
 }
 
-fn url(written: &str, written_in: Option<&Path>, problems: &mut Problems) -> Url {
-    let unusable = |problems: &mut Problems, why: &str, hint: &str| {
-        problems.error("spec.url", why, hint);
-        Url::Unusable(why.to_owned())
-    };
-    if written.is_empty() {
-        return unusable(
-            problems,
-            "does not say where the module is",
-            "write file://, with the path of a component",
-        );
-    }
-    let Some(path) = written.strip_prefix("file://") else {
-        return unusable(
-            problems,
-            "modules are read from files only in this version",
-            "write file://, with the path of a component",
-        );
-    };
-    let path = Path::new(path);
-    if path.is_absolute() {
-        return Url::File(path.to_path_buf());
-    }
-    // `file://./filter.wasm` is beside the document that says so.
-    match written_in.and_then(Path::parent) {
-        Some(directory) => Url::File(directory.join(path)),
-        None => Url::File(path.to_path_buf()),
-    }
+fn network(written: &Written, problems: &mut Problems) -> String {
+    let hint = "write a filter of requests, or remove `type`";
+    problems.error(
+        &written.field("type"),
+        "filters of connections are not run by this version; requests are refused or let through as failStrategy says",
+        hint,
+    );
+    "type NETWORK".to_owned()
 }
 
-fn checksum(written: &str, problems: &mut Problems) -> String {
-    let lower = written.trim().to_ascii_lowercase();
-    let legal = lower.is_empty() || lower.len() == 64 && lower.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if !legal {
-        problems.error(
-            "spec.sha256",
-            "is not a SHA-256 checksum, so that no module has it",
-            "write 64 hexadecimal digits, as sha256sum prints them",
-        );
-    }
-    lower
-}
-
-fn environment(plugin: &WasmPlugin, problems: &mut Problems) -> Vec<(String, String)> {
+fn environment(
+    written: &Written,
+    vm_config: Option<&VmConfig>,
+    problems: &mut Problems,
+) -> Vec<(String, String)> {
     let mut environment = BTreeMap::new();
-    let written = plugin.spec.vm_config.iter().flat_map(|config| &config.env);
-    for (index, variable) in written.enumerate() {
-        let field = format!("spec.vmConfig.env[{index}]");
+    let variables = vm_config.into_iter().flat_map(|config| &config.env);
+    for (index, variable) in variables.enumerate() {
+        let field = written.field(&format!("vmConfig.env[{index}]"));
         if variable.name.is_empty() {
             problems.error(&field, "has no name", "name the variable");
             continue;
