@@ -85,6 +85,11 @@ pub struct Lone {
 impl Lone {
     /// Starts the backends and a waypoint on the built-in mesh and `files`.
     pub async fn start(files: &[(&str, &str)]) -> Lone {
+        Lone::start_with(files, &[]).await
+    }
+
+    /// As [`start`](Lone::start), with more arguments for the waypoint.
+    pub async fn start_with(files: &[(&str, &str)], arguments: &[&str]) -> Lone {
         let network = Network::new();
         let directory = Directory::new(network);
         directory.write("mesh.yaml", MESH);
@@ -95,7 +100,7 @@ impl Lone {
         let ca_dir = ca.path().join("ca");
         let v1 = Backend::start(network.socket(21, 8080), "v1").await;
         let v2 = Backend::start(network.socket(22, 8080), "v2").await;
-        let waypoint = Lone::process(&directory, &ca, &[]);
+        let waypoint = Lone::process(&directory, &ca, arguments);
         waypoint.wait_for_text("waypoint listening");
         let identity = "spiffe://cluster.local/ns/default/sa/waypoint";
         let tunnels = Tunnels::new(&ca_dir, identity, network.socket(30, 15008));
@@ -160,7 +165,7 @@ impl Lone {
     }
 
     fn process(directory: &Directory, ca: &tempfile::TempDir, arguments: &[&str]) -> Process {
-        let ca = ca.path().join("ca");
+        let (ca, cache) = (ca.path().join("ca"), ca.path().join("cache"));
         let mut all = vec![
             "--config",
             directory.path().to_str().expect("UTF-8"),
@@ -168,6 +173,7 @@ impl Lone {
             "default/waypoint",
         ];
         all.extend(["--ca", ca.to_str().expect("UTF-8"), "--threads", "1"]);
+        all.extend(["--cache", cache.to_str().expect("UTF-8")]);
         all.extend(arguments);
         Process::start(&binary("waypoint"), &all)
     }

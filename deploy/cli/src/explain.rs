@@ -8,7 +8,7 @@ use cairn_waypoint::explain::{Question, explain};
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
-use crate::{mesh, out};
+use crate::{filters, mesh, out};
 
 /// Which request to explain.
 #[derive(Args)]
@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// A header of the request; may be given several times.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Leaves filters alone: fetches and tries none.
+    #[arg(long)]
+    offline: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -43,6 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             service_account,
             request,
         },
+        &filters::try_all(&state, arguments.offline)?,
     )?;
     out::line(explanation.to_string().trim_end());
     if state.report.has_errors() {

@@ -6,6 +6,7 @@ mod apps;
 mod client;
 mod demo;
 mod explain;
+mod filters;
 mod mesh;
 mod names;
 mod out;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_config::{Problem, Report, Severity, State};
+use cairn_waypoint::Trials;
 use clap::Args;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -68,7 +69,7 @@ impl Session {
         let (lines, written) = access::channel();
         let state = Arc::clone(&config.borrow_and_update());
         let mesh = Mesh::start(config.clone(), ca, lines).await?;
-        let report = validate::report(&state);
+        let report = validate::report(&state, &Trials::default());
         Ok(Session {
             mesh,
             config,
@@ -140,7 +141,7 @@ impl Session {
         let changes = self.mesh.follow(&state).await;
         // What this says of itself is in the report.
         let _ = timeout(PATIENCE, self.mesh.in_force(state.version)).await;
-        let report = validate::report(&state);
+        let report = validate::report(&state, &Trials::default());
         out::line(
             self.paint
                 .title(format_args!("Changed, version {}:", state.version)),

@@ -8,21 +8,26 @@ use std::process::ExitCode;
 use cairn_authz::{CompileOptions, PolicySet};
 use cairn_config::{Problem, Report, Severity, State};
 use cairn_mesh::Snapshot;
+use cairn_waypoint::Trials;
 use clap::Args;
 
-use crate::{mesh, out};
+use crate::{filters, mesh, out};
 
 /// What to check.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Directory of YAML.
     directory: PathBuf,
+    /// Leaves filters alone: fetches and tries none.
+    #[arg(long)]
+    offline: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let state = cairn_config::load(&arguments.directory)?;
     let objects = state.objects.len();
-    let report = report(&mesh::complete(state));
+    let state = mesh::complete(state);
+    let report = report(&state, &filters::try_all(&state, arguments.offline)?);
     for problem in &report {
         out::line(problem);
     }
@@ -38,8 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Everything that is wrong in a state: what the source says, the mesh, each waypoint, and what binds to nothing.
-pub(crate) fn report(state: &State) -> Report {
+/// Everything that is wrong in a state: what the source says, the mesh, each waypoint, what binds to nothing, and filters that
+/// could not be had when they were tried.
+pub(crate) fn report(state: &State, trials: &Trials) -> Report {
     let (mesh, found) = Snapshot::compile(state);
     let mut problems: Vec<Problem> = state.report.iter().cloned().collect();
     problems.extend(found);
@@ -50,6 +56,7 @@ pub(crate) fn report(state: &State) -> Report {
     problems.extend(unbound::virtual_services(&state.objects, &mesh));
     problems.extend(unbound::policies(&state.objects, &mesh));
     problems.extend(of_targeted_policies(state, &mesh));
+    problems.extend(trials.problems());
     problems
         .into_iter()
         .map(|problem| state.locate(problem))

@@ -42,6 +42,8 @@ fn every_field_of_every_kind_survives_a_round_trip() {
             Kind::PeerAuthentication => check::<istio::PeerAuthentication>(kind),
             Kind::RequestAuthentication => check::<istio::RequestAuthentication>(kind),
             Kind::Telemetry => check::<istio::Telemetry>(kind),
+            Kind::Secret => check::<k8s::Secret>(kind),
+            Kind::TrafficExtension => check::<istio::TrafficExtension>(kind),
             Kind::WasmPlugin => check::<istio::WasmPlugin>(kind),
         }
     }

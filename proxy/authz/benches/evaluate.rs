@@ -68,6 +68,7 @@ fn evaluate(c: &mut Criterion) {
         path: "/api/v1/items/0/detail",
         authority: "items.default:8080",
         headers: &headers,
+        noted: &[],
     };
     let request = Request {
         peer: Some(&peer),

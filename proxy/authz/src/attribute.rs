@@ -23,6 +23,8 @@ pub(crate) enum Attribute {
     Method,
     Path,
     Header(HeaderName),
+    /// What a filter has noted, by the filter's name and a key.
+    Noted(Box<str>, Box<str>),
     Token,
 }
 
@@ -47,8 +49,7 @@ impl Attribute {
             _ => match key.strip_prefix("request.headers").map(in_brackets) {
                 Some(Some(name)) => header(name, key)?,
                 Some(None) => return Err(Fault::HeaderName(key.to_owned())),
-                None if key.starts_with("experimental.") => return Err(Fault::Experimental(key.to_owned())),
-                None => return Err(Fault::UnknownKey(key.to_owned())),
+                None => noted(key)?,
             },
         })
     }
@@ -66,6 +67,22 @@ fn header(name: &str, key: &str) -> Result<Attribute, Fault> {
             Ok(name) => Ok(Attribute::Header(name)),
             Err(_) => Err(Fault::HeaderName(key.to_owned())),
         },
+    }
+}
+
+/// `experimental.envoy.filters.NAME[KEY]`, which is what Istio calls the metadata of filters.
+fn noted(key: &str) -> Result<Attribute, Fault> {
+    let Some(rest) = key.strip_prefix("experimental.") else {
+        return Err(Fault::UnknownKey(key.to_owned()));
+    };
+    let named = rest
+        .strip_prefix("envoy.filters.")
+        .and_then(|rest| rest.split_once('['));
+    match named.map(|(filter, key)| (filter, key.strip_suffix(']'))) {
+        Some((filter, Some(key))) if !filter.is_empty() && !key.is_empty() => {
+            Ok(Attribute::Noted(filter.into(), key.into()))
+        }
+        _ => Err(Fault::Experimental(key.to_owned())),
     }
 }
 

@@ -34,8 +34,8 @@ pub(crate) enum Fault {
     /// A condition is on an attribute that does not exist.
     #[error("{0:?} is not an attribute")]
     UnknownKey(String),
-    /// A condition is on the metadata of an Envoy filter.
-    #[error("{0:?} reads the metadata of an Envoy filter, and there is no Envoy here")]
+    /// A condition is on the metadata of a filter, and does not say which.
+    #[error("{0:?} does not name a filter and a key of its metadata")]
     Experimental(String),
     /// A condition is on a header whose name cannot be one.
     #[error("{0:?} does not name a header")]
@@ -78,7 +78,7 @@ impl Fault {
                 "see Istio's list of authorization policy conditions, such as source.ip or request.headers[NAME]"
             }
             Fault::Experimental(_) => {
-                "set a request header in a filter, and compare that: request.headers[NAME]"
+                "write experimental.envoy.filters.NAME[KEY] with the pluginName of a filter, or its plugin's name"
             }
             Fault::HeaderName(_) => "write request.headers[NAME] with the name of a header",
             Fault::PseudoHeader(_) => "use the paths, methods and hosts of an operation",

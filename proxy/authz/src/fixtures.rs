@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::policy_set::{CompileOptions, PolicySet};
-use crate::request::{Http, Request};
+use crate::request::{Http, Note, Request};
 use crate::verdict::Verdict;
 
 /// A policy `default/NAME`.
@@ -60,6 +60,7 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) authority: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) noted: Vec<Note>,
     pub(crate) sni: Option<String>,
     pub(crate) tcp: bool,
 }
@@ -75,6 +76,7 @@ impl Default for Call {
             path: "/hello".to_owned(),
             authority: "helloworld:5000".to_owned(),
             headers: HeaderMap::new(),
+            noted: Vec::new(),
             sni: None,
             tcp: false,
         }
@@ -124,12 +126,18 @@ impl Call {
         self
     }
 
+    pub(crate) fn noted(mut self, filter: &str, key: &str, value: &str) -> Call {
+        self.noted.push((filter.into(), key.into(), value.into()));
+        self
+    }
+
     pub(crate) fn request(&self) -> Request<'_> {
         let http = Http {
             method: &self.method,
             path: &self.path,
             authority: &self.authority,
             headers: &self.headers,
+            noted: &self.noted,
         };
         Request {
             peer: self.peer.as_ref(),

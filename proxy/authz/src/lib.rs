@@ -31,7 +31,7 @@
 //!     source_ip: [10, 0, 0, 1].into(),
 //!     remote_ip: [10, 0, 0, 1].into(),
 //!     destination: ([10, 1, 0, 1], 5000).into(),
-//!     http: Some(Http { method: "GET", path: "/hello", authority: "helloworld:5000", headers: &headers }),
+//!     http: Some(Http { method: "GET", path: "/hello", authority: "helloworld:5000", headers: &headers, noted: &[] }),
 //!     sni: None,
 //! };
 //! assert!(policies.evaluate(&request).is_allow());
@@ -62,5 +62,5 @@ mod verdict;
 
 pub use explain::{Mismatch, Outcome, Step};
 pub use policy_set::{CompileOptions, PolicySet, check};
-pub use request::{Http, Request};
+pub use request::{Http, Note, Request};
 pub use verdict::{Denial, Reason, Verdict};

@@ -1,6 +1,7 @@
 //! What a decision looks at.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use cairn_identity::SpiffeId;
 use http::HeaderMap;
@@ -33,4 +34,9 @@ pub struct Http<'a> {
     pub authority: &'a str,
     /// Header fields, each line by itself.
     pub headers: &'a HeaderMap,
+    /// What filters have noted about the request (`experimental.envoy.filters.NAME[KEY]`).
+    pub noted: &'a [Note],
 }
+
+/// What a filter has noted: its name, a key and a value. A list has a note for each of its items.
+pub type Note = (Arc<str>, Box<str>, Box<str>);

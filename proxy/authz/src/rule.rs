@@ -67,6 +67,12 @@ pub(crate) enum Test {
         name: HeaderName,
         values: Texts,
     },
+    /// What a filter has noted.
+    Noted {
+        filter: Box<str>,
+        key: Box<str>,
+        values: Texts,
+    },
     /// A property of a validated token. No request has one, because this version validates none.
     Token,
 }
@@ -110,7 +116,12 @@ impl Test {
     /// Whether it looks at what only HTTP requests have.
     pub(crate) fn is_http_only(&self) -> bool {
         match self {
-            Test::Host(_) | Test::Method(_) | Test::Path(_) | Test::Header { .. } | Test::Token => true,
+            Test::Host(_)
+            | Test::Method(_)
+            | Test::Path(_)
+            | Test::Header { .. }
+            | Test::Noted { .. }
+            | Test::Token => true,
             Test::Principal(_)
             | Test::Namespace(_)
             | Test::ServiceAccount(_)
@@ -147,6 +158,10 @@ impl Test {
             Test::Header { name, values } => http(&|http| {
                 let mut lines = http.headers.get_all(name).iter();
                 lines.any(|value| values.matches(value.as_bytes()))
+            }),
+            Test::Noted { filter, key, values } => http(&|http| {
+                let mut noted = noted(http, filter, key);
+                noted.any(|value| values.matches(value.as_bytes()))
             }),
             Test::Token => false,
         }
@@ -192,9 +207,23 @@ impl Test {
                     lines.join(", ")
                 }
             }),
+            Test::Noted { filter, key, .. } => http(&|http| {
+                let values: Vec<String> = noted(http, filter, key)
+                    .map(|value| format!("{value:?}"))
+                    .collect();
+                match values.is_empty() {
+                    true => format!("nothing noted by {filter}"),
+                    false => values.join(", "),
+                }
+            }),
             Test::Token => "no validated token".to_owned(),
         }
     }
+}
+
+fn noted<'a>(http: &Http<'a>, filter: &str, key: &str) -> impl Iterator<Item = &'a str> {
+    let notes = http.noted.iter();
+    notes.filter_map(move |(by, name, value)| (**by == *filter && **name == *key).then_some(&**value))
 }
 
 impl Paths {

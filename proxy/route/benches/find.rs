@@ -116,6 +116,7 @@ fn head<'a>(path: &'a str, headers: &'a HeaderMap) -> RequestHead<'a> {
         authority: "all",
         scheme: "http",
         headers,
+        noted: &[],
         source: None,
     }
 }

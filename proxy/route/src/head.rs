@@ -1,6 +1,7 @@
 //! What of a request decides its route.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::HeaderMap;
 
@@ -19,9 +20,14 @@ pub struct RequestHead<'a> {
     pub scheme: &'a str,
     /// The header fields. `host` and pseudo-headers are looked up in the fields above, never here.
     pub headers: &'a HeaderMap,
+    /// What filters have noted about the request.
+    pub noted: &'a [Note],
     /// The client's workload, when it is known.
     pub source: Option<SourceWorkload<'a>>,
 }
+
+/// What a filter has noted: its name, a key and a value. A list has a note for each of its items.
+pub type Note = (Arc<str>, Box<str>, Box<str>);
 
 /// The workload that sent the request.
 #[derive(Debug, Clone, Copy)]

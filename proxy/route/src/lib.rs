@@ -39,6 +39,7 @@
 //!     authority: "reviews:9080",
 //!     scheme: "http",
 //!     headers: &headers,
+//!     noted: &[],
 //!     source: None,
 //! };
 //! let route = table.find(&head).expect("it matches");
@@ -65,7 +66,7 @@ mod text;
 
 pub use compile::{Inputs, KnownService, KnownServices, VirtualServices, check, compile};
 pub use fault::{Abort, AbortStatus, Delay, Fault, Percentage};
-pub use head::{RequestHead, SourceWorkload};
+pub use head::{Note, RequestHead, SourceWorkload};
 pub use headers::HeaderOperations;
 pub use last_good::LastGood;
 pub use matcher::{HeaderField, HeaderMatch, Matcher, PathMatch, QueryMatch, SourceMatch};

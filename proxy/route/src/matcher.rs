@@ -50,6 +50,8 @@ pub enum HeaderField {
     Authority,
     /// A header field.
     Named(HeaderName),
+    /// What a filter has noted, by the filter's name and a key: `@filter.metadata[NAME][KEY]`.
+    Noted(Box<str>, Box<str>),
 }
 
 /// A condition on a query parameter. Only the first value of a repeated parameter counts, and it is
@@ -108,18 +110,27 @@ impl HeaderMatch {
             HeaderField::Scheme => self.value_matches(head.scheme.as_bytes()),
             HeaderField::Authority => self.value_matches(head.authority.as_bytes()),
             HeaderField::Named(name) => {
-                let mut values = head.headers.get_all(name).iter().peekable();
-                if self.negated && self.value.is_some() && values.peek().is_none() {
-                    // A header that is not there counts as empty where its absence is asked for.
-                    self.value_matches(b"")
-                } else {
-                    // Value by value, never joined with commas: a joined text would let a client
-                    // evade an exact match by sending the header twice.
-                    values.any(|value| self.value_matches(value.as_bytes()))
-                }
+                let values = head.headers.get_all(name).iter();
+                self.any_matches(values.map(|value| value.as_bytes()))
+            }
+            HeaderField::Noted(filter, key) => {
+                let notes = head.noted.iter();
+                let notes = notes.filter(|(by, name, _)| **by == **filter && *name == *key);
+                self.any_matches(notes.map(|(_, _, value)| value.as_bytes()))
             }
         };
         found != self.negated
+    }
+
+    fn any_matches<'a>(&self, values: impl Iterator<Item = &'a [u8]>) -> bool {
+        let mut values = values.peekable();
+        if self.negated && self.value.is_some() && values.peek().is_none() {
+            // A header that is not there counts as empty where its absence is asked for.
+            return self.value_matches(b"");
+        }
+        // Value by value, never joined with commas: a joined text would let a client evade an exact match by sending
+        // the header twice.
+        values.any(|value| self.value_matches(value))
     }
 
     fn value_matches(&self, value: &[u8]) -> bool {

@@ -1,10 +1,11 @@
 //! Heads in one piece, as guests get them.
 
+use http::header::HOST;
 use http::{HeaderMap, HeaderName};
 
 use crate::bindings::cairn::filter::types::Block;
 use crate::exchange::{RequestHead, ResponseHead};
-use crate::filter::Lines;
+use crate::subscriptions::Lines;
 
 /// No lines.
 pub(crate) fn empty() -> Block {
@@ -75,7 +76,7 @@ fn clear(block: &mut Block) {
 fn fields(block: &mut Block, headers: &HeaderMap, wanted: &Lines) {
     match wanted {
         Lines::All => {
-            for (name, value) in headers {
+            for (name, value) in headers.iter().filter(|(name, _)| *name != HOST) {
                 line(block, name.as_str(), value.as_bytes());
             }
         }

@@ -25,7 +25,7 @@ pub struct RequestHead {
     pub authority: Authority,
     /// Scheme, as the client would write it.
     pub scheme: &'static str,
-    /// Fields; without Host.
+    /// Fields. Filters see all but Host.
     pub headers: HeaderMap,
 }
 
@@ -94,6 +94,17 @@ pub(crate) struct Content {
     pub(crate) attributes: Arc<dyn Attributes>,
     metadata: Vec<Note>,
     states: Vec<(Arc<str>, Vec<u8>)>,
+    /// What the hook under way wants to leave behind.
+    draft: Draft,
+    /// So many hooks have noted something.
+    revision: u32,
+}
+
+/// What a hook leaves behind if it succeeds.
+#[derive(Default)]
+struct Draft {
+    metadata: Vec<Note>,
+    state: Option<(Arc<str>, Vec<u8>)>,
 }
 
 /// What a filter has noted.
@@ -112,6 +123,8 @@ impl Exchange {
             attributes,
             metadata: Vec::new(),
             states: Vec::new(),
+            draft: Draft::default(),
+            revision: 0,
         })))
     }
 
@@ -142,14 +155,9 @@ impl Exchange {
         }
     }
 
-    /// Takes the head of the response, with what filters have changed, and leaves a copy of its status for later hooks.
-    pub fn take_response(&mut self) -> Option<ResponseHead> {
-        let response = self.0.as_deref_mut()?.response.as_mut()?;
-        let headers = std::mem::take(&mut response.headers);
-        Some(ResponseHead {
-            status: response.status,
-            headers,
-        })
+    /// The head of the response, with what filters have changed, for the proxy to take back.
+    pub fn response_mut(&mut self) -> Option<&mut ResponseHead> {
+        self.0.as_deref_mut()?.response.as_mut()
     }
 
     /// What a filter has noted under a key.
@@ -157,9 +165,42 @@ impl Exchange {
         self.0.as_deref()?.metadata(filter, key)
     }
 
+    /// All that filters have noted: the filter's name, the key and the value.
+    pub fn notes(&self) -> impl Iterator<Item = (&Arc<str>, &str, &Value)> {
+        let notes = self.0.iter().flat_map(|content| &content.metadata);
+        notes.map(|note| (&note.filter, &*note.key, &note.value))
+    }
+
+    /// Another number when filters have noted something since.
+    pub fn revision(&self) -> u32 {
+        self.0.as_ref().map_or(0, |content| content.revision)
+    }
+
     pub(crate) fn lend(&mut self) -> Result<Box<Content>, HookFailure> {
         let gone = || HookFailure::new(Reason::Limit, "another hook of this exchange never ended");
-        self.0.take().ok_or_else(gone)
+        let mut content = self.0.take().ok_or_else(gone)?;
+        // What a hook that failed wanted to leave.
+        content.draft = Draft::default();
+        Ok(content)
+    }
+
+    /// A hook has succeeded: what it wanted to leave behind is there from now on.
+    pub(crate) fn commit(&mut self) {
+        let Some(content) = &mut self.0 else { return };
+        let Draft { metadata, state } = std::mem::take(&mut content.draft);
+        if !metadata.is_empty() {
+            content.revision = content.revision.wrapping_add(1);
+        }
+        for note in metadata {
+            content.metadata.retain(|old| !old.is(&note.filter, &note.key));
+            content.metadata.push(note);
+        }
+        if let Some((plugin, state)) = state {
+            match content.states.iter_mut().find(|(owner, _)| *owner == plugin) {
+                Some((_, kept)) => *kept = state,
+                None => content.states.push((plugin, state)),
+            }
+        }
     }
 
     pub(crate) fn give_back(&mut self, content: Option<Box<Content>>) {
@@ -173,11 +214,8 @@ impl Exchange {
 
 impl Content {
     pub(crate) fn metadata(&self, filter: &str, key: &str) -> Option<&Value> {
-        let note = self
-            .metadata
-            .iter()
-            .find(|note| &*note.filter == filter && note.key == key)?;
-        Some(&note.value)
+        let mut notes = self.draft.metadata.iter().chain(&self.metadata);
+        Some(&notes.find(|note| note.is(filter, key))?.value)
     }
 
     /// Notes a value.
@@ -191,23 +229,30 @@ impl Content {
         key: String,
         value: Value,
     ) -> Result<(), &'static str> {
-        self.metadata
-            .retain(|note| note.filter != *filter || note.key != key);
-        let used: usize = self.metadata.iter().map(Note::size).sum();
+        let draft = &mut self.draft.metadata;
+        draft.retain(|note| !note.is(filter, &key));
+        let kept = self
+            .metadata
+            .iter()
+            .filter(|old| !old.is(filter, &key) && !draft.iter().any(|new| new.is(&old.filter, &old.key)));
+        let (count, used) = kept
+            .chain(&*draft)
+            .fold((0, 0), |(count, used), note| (count + 1, used + note.size()));
         let note = Note {
             filter: Arc::clone(filter),
             key,
             value,
         };
-        if self.metadata.len() >= METADATA_KEYS || used + note.size() > METADATA_BYTES {
+        if count >= METADATA_KEYS || used + note.size() > METADATA_BYTES {
             return Err("metadata beyond 64 keys or 16 KiB");
         }
-        self.metadata.push(note);
+        draft.push(note);
         Ok(())
     }
 
     pub(crate) fn state(&self, plugin: &str) -> &[u8] {
-        let kept = self.states.iter().find(|(owner, _)| &**owner == plugin);
+        let mut kept = self.draft.state.iter().chain(&self.states);
+        let kept = kept.find(|(owner, _)| &**owner == plugin);
         kept.map_or(&[], |(_, state)| state)
     }
 
@@ -220,15 +265,16 @@ impl Content {
         if state.len() > STATE_BYTES {
             return Err("state beyond 64 KiB");
         }
-        match self.states.iter_mut().find(|(owner, _)| owner == plugin) {
-            Some((_, kept)) => *kept = state,
-            None => self.states.push((Arc::clone(plugin), state)),
-        }
+        self.draft.state = Some((Arc::clone(plugin), state));
         Ok(())
     }
 }
 
 impl Note {
+    fn is(&self, filter: &str, key: &str) -> bool {
+        *self.filter == *filter && self.key == key
+    }
+
     fn size(&self) -> usize {
         self.key.len() + self.value.size()
     }

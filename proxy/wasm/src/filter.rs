@@ -1,12 +1,10 @@
 //! One generation of a plugin, and its hooks.
 
-mod subscribe;
-
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
@@ -22,6 +20,7 @@ use crate::instance::{Hook, Instance, Said};
 use crate::log::Log;
 use crate::pool::{Permit, Pool};
 use crate::spec::Spec;
+use crate::subscriptions::{self, BodyInterest, Lines, Subscriptions};
 use crate::{block, edit, imports};
 
 /// What all instances of a generation have in common.
@@ -42,53 +41,6 @@ pub struct Filter {
     plugin: Arc<Plugin>,
     pool: Pool,
     subscriptions: Subscriptions,
-}
-
-/// What a filter wants to be called for.
-#[derive(Clone, Debug, Default)]
-pub struct Subscriptions {
-    /// Heads of requests, with these lines.
-    pub request_head: Option<Lines>,
-    /// Bodies of requests.
-    pub request_body: BodyInterest,
-    /// Trailers of requests.
-    pub request_trailers: bool,
-    /// Heads of responses, with these lines.
-    pub response_head: Option<Lines>,
-    /// Bodies of responses.
-    pub response_body: BodyInterest,
-    /// Trailers of responses.
-    pub response_trailers: bool,
-    /// The end of exchanges.
-    pub done: bool,
-    /// Every so often, without a request.
-    pub tick: Option<Duration>,
-}
-
-/// Lines of a head.
-#[derive(Clone, Debug)]
-pub enum Lines {
-    /// All of them.
-    All,
-    /// Those of these names.
-    Named {
-        /// Names that begin with a colon.
-        pseudo: Vec<String>,
-        /// Names of fields.
-        fields: Vec<HeaderName>,
-    },
-}
-
-/// How a filter wants bodies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BodyInterest {
-    /// Not at all.
-    #[default]
-    None,
-    /// Part by part.
-    Stream,
-    /// As a whole, of at most so many bytes.
-    Buffer(usize),
 }
 
 /// What becomes of a message whose head a filter has seen.
@@ -183,7 +135,7 @@ impl Filter {
             spec,
         });
         let (instance, asked) = first(&plugin).await?;
-        let subscriptions = subscribe::compile(asked, &plugin.spec, exports.ticker)?;
+        let subscriptions = subscriptions::compile(asked, &plugin.spec, exports.ticker)?;
         let pool = Pool::new(&plugin.spec.limits);
         pool.give_back(instance, plugin.spec.isolation);
         Ok(Filter {
@@ -256,7 +208,7 @@ impl Filter {
     ) -> Result<(), HookFailure> {
         let packed = packed(trailers);
         let said = self.hook(exchange, Hook::RequestTrailers(&packed)).await?;
-        self.judge_trailers(trailers, said)
+        self.judge_trailers(exchange, trailers, said)
     }
 
     /// A response has come; its head is the exchange's.
@@ -307,7 +259,7 @@ impl Filter {
     ) -> Result<(), HookFailure> {
         let packed = packed(trailers);
         let said = self.hook(exchange, Hook::ResponseTrailers(&packed)).await?;
-        self.judge_trailers(trailers, said)
+        self.judge_trailers(exchange, trailers, said)
     }
 
     /// The exchange has ended.
@@ -380,14 +332,22 @@ impl Filter {
             }
         };
         let changed = self.counted(change(exchange, side, edits))?;
+        exchange.commit();
         Ok(HeadAnswer { verdict, changed })
     }
 
-    fn judge_trailers(&self, trailers: &mut HeaderMap, said: Said) -> Result<(), HookFailure> {
-        match said {
-            Said::Trailers(edits) => self.counted(edit::trailers(trailers, edits)),
-            _ => Err(other_hook()),
-        }
+    fn judge_trailers(
+        &self,
+        exchange: &mut Exchange,
+        trailers: &mut HeaderMap,
+        said: Said,
+    ) -> Result<(), HookFailure> {
+        let Said::Trailers(edits) = said else {
+            return Err(other_hook());
+        };
+        self.counted(edit::trailers(trailers, edits))?;
+        exchange.commit();
+        Ok(())
     }
 
     /// A head that waits for a body that nobody hands over would wait for ever.
@@ -412,7 +372,7 @@ impl Filter {
         let Said::Body(verdict) = said else {
             return Err(other_hook());
         };
-        Ok(match verdict {
+        let verdict = match verdict {
             WitBodyVerdict::Pass => BodyVerdict::Pass,
             WitBodyVerdict::Replace(body) => BodyVerdict::Replace(body.into()),
             WitBodyVerdict::Hold => BodyVerdict::Hold,
@@ -421,7 +381,9 @@ impl Filter {
                 body: body.map(Bytes::from),
             },
             WitBodyVerdict::Reply(reply) => BodyVerdict::Reply(self.counted(edit::reply(reply))?),
-        })
+        };
+        exchange.commit();
+        Ok(verdict)
     }
 }
 

@@ -15,8 +15,9 @@ use crate::block;
 use crate::engine::TICK;
 use crate::exchange::Exchange;
 use crate::failure::{HookFailure, Reason};
-use crate::filter::{Lines, Plugin};
+use crate::filter::Plugin;
 use crate::host::Host;
+use crate::subscriptions::Lines;
 
 /// Memory that an instance may gain over what it had when it was configured, before it makes room for a fresh one.
 const GROWTH: usize = 4 << 20;

@@ -46,17 +46,17 @@ mod meter;
 mod pool;
 mod shared;
 mod spec;
+mod subscriptions;
 
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use exchange::{Attributes, Exchange, RequestHead, ResponseHead, Unknown, Value};
 pub use expose::expose;
 pub use failure::{HookFailure, LoadError, Reason};
-pub use filter::{
-    BodyInterest, BodyVerdict, Filter, HeadAnswer, HeadVerdict, Lines, LocalReply, Subscriptions,
-};
+pub use filter::{BodyVerdict, Filter, HeadAnswer, HeadVerdict, LocalReply};
 pub use grants::{Answer, Call, CallError, Calling, Grants, Outbound};
 pub use limits::{Isolation, Limits};
 pub use measure::GuestMetrics;
 pub use meter::Meter;
 pub use shared::SharedStore;
 pub use spec::Spec;
+pub use subscriptions::{BodyInterest, Lines, Subscriptions};

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_route::Note;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -87,6 +88,8 @@ pub(crate) struct Record {
     pub(crate) captured: Vec<Option<HeaderValue>>,
     /// Response headers that the format may ask for.
     pub(crate) response_captured: Vec<Option<HeaderValue>>,
+    /// What filters have noted, as far as the format asks for it.
+    pub(crate) noted: Vec<Option<Box<str>>>,
 }
 
 /// The near end of the connection to an endpoint.
@@ -133,6 +136,7 @@ impl Record {
             route_name: Arc::default(),
             captured: Vec::new(),
             response_captured: Vec::new(),
+            noted: Vec::new(),
         }
     }
 }
@@ -143,6 +147,8 @@ pub(crate) struct Format {
     pieces: Vec<Piece>,
     request_headers: Vec<HeaderName>,
     response_headers: Vec<HeaderName>,
+    /// Filters and keys of their metadata.
+    notes: Vec<(String, String)>,
     json: bool,
 }
 
@@ -160,6 +166,7 @@ enum Operator {
     Authority,
     Request(usize),
     Response(usize),
+    Noted(usize),
     UpstreamServiceTime,
     Protocol,
     ResponseCode,
@@ -245,6 +252,23 @@ impl Format {
             .collect()
     }
 
+    /// Whether it has anything of what filters have noted.
+    pub(crate) fn tells_notes(&self) -> bool {
+        !self.notes.is_empty()
+    }
+
+    /// Copies what a line will need of what filters have noted; items of a list with commas between them.
+    pub(crate) fn capture_notes(&self, noted: &[Note]) -> Vec<Option<Box<str>>> {
+        let find = |filter: &str, key: &str| {
+            let found = noted
+                .iter()
+                .filter(|(by, name, _)| **by == *filter && **name == *key);
+            let values: Vec<&str> = found.map(|(_, _, value)| &**value).collect();
+            (!values.is_empty()).then(|| values.join(",").into())
+        };
+        self.notes.iter().map(|(filter, key)| find(filter, key)).collect()
+    }
+
     /// Writes one line.
     pub(crate) fn write(&self, record: &Record, line: &mut Vec<u8>) {
         for piece in &self.pieces {
@@ -294,6 +318,7 @@ impl Format {
             "START_TIME" => Some(Operator::StartTime),
             "REQ" => self.request_operator(argument),
             "RESP" => self.response_operator(argument),
+            "DYNAMIC_METADATA" => self.noted_operator(argument),
             "PROTOCOL" => Some(Operator::Protocol),
             "RESPONSE_CODE" => Some(Operator::ResponseCode),
             "RESPONSE_FLAGS" => Some(Operator::ResponseFlags),
@@ -332,6 +357,16 @@ impl Format {
         Some(Operator::Request(self.request_headers.len() - 1))
     }
 
+    /// `DYNAMIC_METADATA(FILTER:KEY)`.
+    fn noted_operator(&mut self, argument: &str) -> Option<Operator> {
+        let (filter, key) = argument.split_once(':')?;
+        if filter.is_empty() || key.is_empty() {
+            return None;
+        }
+        self.notes.push((filter.to_owned(), key.to_owned()));
+        Some(Operator::Noted(self.notes.len() - 1))
+    }
+
     fn response_operator(&mut self, argument: &str) -> Option<Operator> {
         let name = HeaderName::try_from(argument.to_ascii_lowercase()).ok()?;
         if name == "x-envoy-upstream-service-time" {
@@ -359,6 +394,10 @@ impl Operator {
             Operator::Authority => return optional(line, record.authority.as_ref()),
             Operator::Request(index) => return captured(line, &record.captured, index),
             Operator::Response(index) => return captured(line, &record.response_captured, index),
+            Operator::Noted(index) => {
+                let value = record.noted.get(index).and_then(Option::as_deref);
+                return push_or_dash(line, value.unwrap_or_default().as_bytes());
+            }
             Operator::UpstreamServiceTime => return optional(line, record.upstream_service_time),
             Operator::Protocol => return optional(line, record.protocol.map(protocol_name)),
             Operator::ResponseCode => write!(line, "{}", record.code),

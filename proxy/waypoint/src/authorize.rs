@@ -2,7 +2,7 @@
 //!
 //! Policies see the normalised path that is also matched and forwarded. Every set that binds must agree.
 
-use cairn_authz::{PolicySet, Request, Verdict};
+use cairn_authz::{Note, PolicySet, Request, Verdict};
 use http::request::Parts;
 use http::uri::Authority;
 
@@ -10,6 +10,13 @@ use crate::downstream::Downstream;
 use crate::exchange::Scope;
 use crate::failure::Failure;
 use crate::proxy::Proxy;
+
+/// A request as it was authorized: asked about again for as long as what it opened is open.
+pub(crate) struct Asked {
+    pub(crate) parts: Parts,
+    pub(crate) authority: Authority,
+    pub(crate) noted: Vec<Note>,
+}
 
 /// Refuses what a policy forbids; each set is asked about the request as it is to see it.
 pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'a>)>) -> Result<(), Failure> {
@@ -30,7 +37,7 @@ pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'
 pub(crate) async fn revoked(
     proxy: &Proxy,
     downstream: &Downstream,
-    request: Option<&(Parts, Authority)>,
+    request: Option<&Asked>,
     mut seen: u64,
 ) -> Failure {
     let mut versions = proxy.version.subscribe();
@@ -45,7 +52,7 @@ pub(crate) async fn revoked(
             return Failure::ClusterNotFound;
         }
         let access = match request {
-            Some((parts, authority)) => downstream.access_of(parts, authority),
+            Some(asked) => downstream.access_of(&asked.parts, &asked.authority, &asked.noted),
             None => downstream.access(),
         };
         if let Err(failure) = check(scope.policies(access)) {

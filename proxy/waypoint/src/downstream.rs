@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
 use cairn_mesh::{Snapshot, Workload};
-use cairn_route::{RequestHead, SourceWorkload};
+use cairn_route::{Note, RequestHead, SourceWorkload};
 use cairn_telemetry::traffic::{Interned, WorkloadLabels};
 use http::request::Parts;
 use http::uri::Authority;
@@ -87,6 +87,7 @@ impl Downstream {
         &'a self,
         parts: &'a Parts,
         authority: &'a Authority,
+        noted: &'a [Note],
     ) -> cairn_authz::Request<'a> {
         cairn_authz::Request {
             http: Some(cairn_authz::Http {
@@ -94,13 +95,19 @@ impl Downstream {
                 path: parts.uri.path(),
                 authority: authority.as_str(),
                 headers: &parts.headers,
+                noted,
             }),
             ..self.access()
         }
     }
 
     /// A request on it as routes see it.
-    pub(crate) fn head_of<'a>(&'a self, parts: &'a Parts, authority: &'a Authority) -> RequestHead<'a> {
+    pub(crate) fn head_of<'a>(
+        &'a self,
+        parts: &'a Parts,
+        authority: &'a Authority,
+        noted: &'a [Note],
+    ) -> RequestHead<'a> {
         RequestHead {
             method: parts.method.as_str(),
             path: parts.uri.path(),
@@ -108,6 +115,7 @@ impl Downstream {
             authority: authority.as_str(),
             scheme: "http",
             headers: &parts.headers,
+            noted,
             source: self.source.as_deref().map(|workload| SourceWorkload {
                 labels: &workload.labels,
                 namespace: &workload.namespace,

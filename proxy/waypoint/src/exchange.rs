@@ -6,12 +6,13 @@ use cairn_authz::PolicySet;
 use cairn_http::upgrade::{OnUpgrade, Wanted};
 use cairn_identity::SpiffeId;
 use cairn_mesh::AppProtocol;
-use cairn_route::{Facts, RequestHead};
+use cairn_route::{Facts, Note, RequestHead};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
 use http::request::Parts;
 use http::uri::Authority;
 
 use crate::attributes::Known;
+use crate::authorize::Asked;
 use crate::downstream::{Downstream, Target};
 use crate::failure::Failure;
 use crate::filtering::Filters;
@@ -34,6 +35,8 @@ pub(crate) struct Exchange {
     /// The protocol that the client asks to switch to.
     pub(crate) switch: Option<Switch>,
     pub(crate) recorder: Recorder,
+    /// What filters have noted about the request.
+    pub(crate) noted: Vec<Note>,
     /// Those that see this request; none, once its response has passed them.
     pub(crate) filters: Option<Filters>,
 }
@@ -42,8 +45,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Switch {
     pub(crate) wanted: Wanted,
     pub(crate) stream: OnUpgrade,
-    /// The request as it was authorized, and its authority: asked about again for as long as what it opened is open.
-    pub(crate) request: (Parts, Authority),
+    /// There once the request has been authorized.
+    pub(crate) request: Option<Asked>,
 }
 
 /// What the request is addressed to, in the snapshot.
@@ -167,6 +170,7 @@ impl Exchange {
             scope,
             switch: None,
             recorder,
+            noted: Vec::new(),
             filters: None,
         }
     }
@@ -191,14 +195,26 @@ impl Exchange {
         Ok(())
     }
 
+    /// Nothing changes the request any more: what it would open is open for as long as policies allow just this.
+    pub(crate) fn settle(&mut self) {
+        if let Some(switch) = &mut self.switch {
+            switch.request = Some(Asked {
+                parts: self.parts.clone(),
+                authority: self.authority.clone(),
+                noted: self.noted.clone(),
+            });
+        }
+    }
+
     /// The request as routes see it.
     pub(crate) fn head(&self) -> RequestHead<'_> {
-        self.downstream.head_of(&self.parts, &self.authority)
+        self.downstream.head_of(&self.parts, &self.authority, &self.noted)
     }
 
     /// The request as policies see it.
     pub(crate) fn access(&self) -> cairn_authz::Request<'_> {
-        self.downstream.access_of(&self.parts, &self.authority)
+        self.downstream
+            .access_of(&self.parts, &self.authority, &self.noted)
     }
 
     /// What header values may quote.

@@ -9,6 +9,7 @@ use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
 use cairn_mesh::{Outbound, Service, Snapshot, Waypoint, Workload, l4};
 use cairn_route::Action;
+use cairn_wasm::Reason;
 use http::request::Parts;
 
 use crate::authorize;
@@ -18,7 +19,7 @@ use crate::exchange::Scope;
 use crate::failure::Failure;
 use crate::head;
 use crate::plan::{Cluster, Plans, RoutePlan};
-use crate::plugin::{Attached, Phase};
+use crate::plugin::{Attached, FailStrategy, Phase, Trials};
 use crate::upstream::{Dialer, Upstream};
 
 /// One request to explain.
@@ -67,12 +68,12 @@ pub enum QuestionError {
     UnknownHost(String),
 }
 
-/// Explains what becomes of a request.
+/// Explains what becomes of a request. `trials` says which filters can be had.
 ///
 /// # Errors
 ///
 /// [`QuestionError`]: the caller or the host is not in the mesh.
-pub fn explain(state: &State, question: &Question) -> Result<Explanation, QuestionError> {
+pub fn explain(state: &State, question: &Question, trials: &Trials) -> Result<Explanation, QuestionError> {
     let (mesh, _) = Snapshot::compile(state);
     let caller = caller(&mesh, question)?;
     let destination = destination(&mesh, caller, question)?;
@@ -91,7 +92,12 @@ pub fn explain(state: &State, question: &Question) -> Result<Explanation, Questi
                 format!("{authority} goes through waypoint {} at {address}", waypoint.key),
             );
             let (plans, _) = compile(state, &waypoint.key);
-            explanation.at_waypoint(&plans, &waypoint, caller, authority, question);
+            let way = Way {
+                plans: &plans,
+                waypoint: &waypoint,
+                trials,
+            };
+            explanation.at_waypoint(&way, caller, authority, question);
         }
         Outbound::Hbone {
             workload, authority, ..
@@ -129,19 +135,20 @@ pub fn explain(state: &State, question: &Question) -> Result<Explanation, Questi
     Ok(explanation)
 }
 
+/// The waypoint that a request goes through.
+struct Way<'a> {
+    plans: &'a Plans,
+    waypoint: &'a Waypoint,
+    trials: &'a Trials,
+}
+
 impl Explanation {
     fn say(&mut self, phase: &'static str, decision: String) {
         self.steps.push((phase, decision));
     }
 
-    fn at_waypoint(
-        &mut self,
-        plans: &Plans,
-        waypoint: &Waypoint,
-        caller: &Workload,
-        local: SocketAddr,
-        question: &Question,
-    ) {
+    fn at_waypoint(&mut self, way: &Way<'_>, caller: &Workload, local: SocketAddr, question: &Question) {
+        let plans = way.plans;
         let Some(downstream) = connection(plans, caller, local) else {
             return self.say(
                 "tunnel",
@@ -167,8 +174,11 @@ impl Explanation {
         head::sanitise(&mut parts);
         self.say("head", format!("{} {} for {authority}", parts.method, parts.uri));
         let filters = scope.filters(plans);
-        self.filters(filters.iter().filter(|one| one.spec.phase <= Phase::Authz));
-        let access = downstream.access_of(&parts, &authority);
+        let before = filters.iter().filter(|one| one.spec.phase <= Phase::Authz);
+        if !self.filters(before, way.trials) {
+            return;
+        }
+        let access = downstream.access_of(&parts, &authority, &[]);
         for (set, access) in scope.policies(access) {
             for step in set.explain(&access) {
                 self.say("authorize", step.to_string());
@@ -178,23 +188,42 @@ impl Explanation {
             return self.say("answer", answer(&failure));
         }
         self.say("authorize", "allowed".to_owned());
-        self.filters(filters.iter().filter(|one| one.spec.phase > Phase::Authz));
-        match scope.find(&downstream.head_of(&parts, &authority)) {
-            Ok(route) => self.follow(plans, waypoint, &route),
+        let after = filters.iter().filter(|one| one.spec.phase > Phase::Authz);
+        if !self.filters(after, way.trials) {
+            return;
+        }
+        match scope.find(&downstream.head_of(&parts, &authority, &[])) {
+            Ok(route) => self.follow(plans, way.waypoint, &route),
             Err(failure) => self.say("answer", answer(&failure)),
         }
     }
 
-    /// What filters would do is theirs to know.
-    fn filters<'a>(&mut self, filters: impl Iterator<Item = &'a Attached>) {
+    /// What filters would do is theirs to know; those that cannot be had let requests on or do not.
+    fn filters<'a>(&mut self, filters: impl Iterator<Item = &'a Attached>, trials: &Trials) -> bool {
         for attached in filters {
             let spec = &attached.spec;
-            let decision = format!(
-                "{} decides in phase {}, and if it fails {}",
-                spec.object, spec.phase, spec.fail
-            );
-            self.say("filter", decision);
+            let place = format!("{} in phase {}", spec.object, spec.phase);
+            let reason = match trials.get(&spec.object) {
+                Some(Err(reason)) => reason,
+                known => {
+                    let sees = known.and_then(|known| known.as_ref().ok());
+                    let sees = sees.map_or_else(String::new, |hooks| format!(" sees {hooks};"));
+                    self.say("filter", format!("{place}{sees} if it fails, {}", spec.fail));
+                    continue;
+                }
+            };
+            self.say("filter", format!("{place} cannot be had: {reason}"));
+            if spec.fail != FailStrategy::Open {
+                let failure = Failure::Filter {
+                    plugin: Arc::clone(&spec.label),
+                    reason: Reason::Missing,
+                };
+                self.say("answer", answer(&failure));
+                return false;
+            }
+            self.say("filter", spec.fail.to_string());
         }
+        true
     }
 
     fn follow(&mut self, plans: &Plans, waypoint: &Waypoint, route: &RoutePlan) {

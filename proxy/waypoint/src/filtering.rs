@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cairn_http::body::Body;
+use cairn_route::Note;
 use cairn_wasm::{
     Attributes, BodyInterest, Exchange, Filter, HeadAnswer, HeadVerdict, HookFailure, LocalReply, Reason,
-    RequestHead, ResponseHead,
+    RequestHead, ResponseHead, Value,
 };
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{Response, response};
@@ -36,6 +37,8 @@ pub(crate) struct Filters {
 struct Shared {
     /// One hook at a time.
     exchange: Mutex<Exchange>,
+    /// Some of them look at heads after these have gone on.
+    remembers: bool,
     active: Vec<Active>,
 }
 
@@ -52,6 +55,17 @@ pub(crate) struct Passed {
     pub(crate) body: Body,
     /// Its head is not what it was.
     pub(crate) changed: bool,
+    /// All that filters have noted so far, where that is more than before.
+    pub(crate) noted: Option<Vec<Note>>,
+}
+
+/// What filters note about an exchange, to be asked for when its response has passed them.
+pub(crate) struct Noted(Arc<Shared>);
+
+impl Noted {
+    pub(crate) async fn read(&self) -> Vec<Note> {
+        notes(&*self.0.exchange.lock().await)
+    }
 }
 
 impl Filters {
@@ -81,10 +95,12 @@ impl Filters {
         if active.is_empty() {
             return Ok(None);
         }
-        let exchange = Exchange::new(head_of(parts, authority), known);
+        let later = |active: &Active| active.filter.subscriptions().beyond_request_head();
+        let exchange = Exchange::new(outline(parts, authority), known);
         Ok(Some(Filters {
             shared: Arc::new(Shared {
                 exchange: Mutex::new(exchange),
+                remembers: active.iter().any(later),
                 active,
             }),
             passed: 0,
@@ -97,24 +113,58 @@ impl Filters {
         phase: Phase,
         parts: &mut Parts,
         authority: &mut Authority,
-        mut body: Body,
+        body: Body,
     ) -> Result<Passed, Stopped> {
+        let Some(next) = self.next(phase) else {
+            return Ok(Passed {
+                body,
+                changed: false,
+                noted: None,
+            });
+        };
+        let lost = Stopped::failed(&next.spec, Reason::Limit);
+        let shared = Arc::clone(&self.shared);
+        let before = {
+            let mut exchange = shared.exchange.lock().await;
+            if let Some(head) = exchange.request_mut() {
+                *head = lend(parts, authority);
+            }
+            exchange.revision()
+        };
+        let passed = self.pass(phase, body).await;
+        let mut exchange = shared.exchange.lock().await;
+        // With the exchange its head is lost, and nothing is known any more that could go on.
+        let head = exchange.request_mut().ok_or(lost)?;
+        parts.headers = if shared.remembers {
+            head.headers.clone()
+        } else {
+            std::mem::take(&mut head.headers)
+        };
+        let (body, changed) = passed?;
+        if changed {
+            parts.method = head.method.clone();
+            parts.uri = Uri::from(head.target.clone());
+            *authority = head.authority.clone();
+        }
+        Ok(Passed {
+            body,
+            changed,
+            noted: (exchange.revision() != before).then(|| notes(&exchange)),
+        })
+    }
+
+    /// Gives the body as it is after the filters up to those of `phase`, and whether they have changed the head.
+    async fn pass(&mut self, phase: Phase, mut body: Body) -> Result<(Body, bool), Stopped> {
         let mut changed = false;
         let shared = Arc::clone(&self.shared);
-        if self.passed > 0 && self.is_next(phase) {
-            // What has happened to the head since the phase before.
-            if let Some(head) = shared.exchange.lock().await.request_mut() {
-                *head = head_of(parts, authority);
-            }
-        }
-        while let Some(active) = shared.active.get(self.passed)
-            && active.spec.phase <= phase
-        {
-            let (answer, wanted) = {
+        while let Some(active) = self.next(phase) {
+            let subscriptions = active.filter.subscriptions();
+            let wanted = subscriptions.request_body;
+            let answer = {
                 let mut exchange = shared.exchange.lock().await;
-                let end = body.is_end_stream();
-                let answer = active.head(Side::Request, &mut exchange, end).await?;
-                (answer, active.filter.subscriptions().request_body)
+                active
+                    .head(Side::Request, &mut exchange, body.is_end_stream())
+                    .await?
             };
             let mut hold = matches!(wanted, BodyInterest::Buffer(_));
             if let Some(answer) = answer {
@@ -126,34 +176,31 @@ impl Filters {
                     HeadVerdict::Reply(reply) => return Err(Stopped::Replied(Box::new(reply))),
                 }
             }
-            let subscriptions = active.filter.subscriptions();
             let sees_body = wanted != BodyInterest::None || subscriptions.request_trailers;
             if sees_body && active.is_on() && !body.is_end_stream() {
+                // The filter may make it longer or shorter; what frames the body says how long it is.
+                if let Some(head) = shared.exchange.lock().await.request_mut() {
+                    head.headers.remove(CONTENT_LENGTH);
+                }
                 let stage = Stage::new(&shared, self.passed, Side::Request, body);
                 let staged = stage.admit(hold).await?;
                 changed |= staged.changed;
                 body = staged.body;
-                // The filter may have made it longer or shorter; what frames the body says how long it is.
-                parts.headers.remove(CONTENT_LENGTH);
-                if let Some(head) = shared.exchange.lock().await.request_mut() {
-                    head.headers.remove(CONTENT_LENGTH);
-                }
             }
             self.passed += 1;
         }
-        if changed && let Some(head) = shared.exchange.lock().await.request() {
-            parts.method = head.method.clone();
-            parts.uri = Uri::from(head.target.clone());
-            parts.headers = head.headers.clone();
-            *authority = head.authority.clone();
-        }
-        Ok(Passed { body, changed })
+        Ok((body, changed))
     }
 
-    /// Whether a filter has something to say in `phase`.
-    fn is_next(&self, phase: Phase) -> bool {
+    /// What they note, also about the response.
+    pub(crate) fn noted(&self) -> Noted {
+        Noted(Arc::clone(&self.shared))
+    }
+
+    /// The next filter that has something to say in `phase`.
+    fn next(&self, phase: Phase) -> Option<&Active> {
         let next = self.shared.active.get(self.passed);
-        next.is_some_and(|active| active.spec.phase <= phase)
+        next.filter(|active| active.spec.phase <= phase)
     }
 
     /// Lets a response pass, in the reverse order, the filters that its request has passed. `local` makes the response of
@@ -201,7 +248,7 @@ impl Filters {
             });
             let end = body.is_end_stream();
             let answer = active.head(Side::Response, &mut exchange, end).await;
-            restore(parts, &mut exchange);
+            restore(parts, &mut exchange, self.shared.remembers);
             drop(exchange);
             match answer?.map(|answer| answer.verdict) {
                 Some(HeadVerdict::Hold) => hold = true,
@@ -223,32 +270,62 @@ impl Filters {
         });
         let stage = Stage::new(&self.shared, index, Side::Response, body);
         let staged = stage.admit(hold).await;
-        restore(parts, &mut *self.shared.exchange.lock().await);
+        restore(
+            parts,
+            &mut *self.shared.exchange.lock().await,
+            self.shared.remembers,
+        );
         Ok(staged?.body)
     }
 }
 
-/// Takes the response's head back from the filters.
-fn restore(parts: &mut response::Parts, exchange: &mut Exchange) {
-    if let Some(head) = exchange.take_response() {
+/// Takes the response's head back from the filters, or a copy of it.
+fn restore(parts: &mut response::Parts, exchange: &mut Exchange, copy: bool) {
+    if let Some(head) = exchange.response_mut() {
         parts.status = head.status;
-        parts.headers = head.headers;
+        parts.headers = if copy {
+            head.headers.clone()
+        } else {
+            std::mem::take(&mut head.headers)
+        };
     }
 }
 
-fn head_of(parts: &Parts, authority: &Authority) -> RequestHead {
-    let mut headers = parts.headers.clone();
-    headers.remove(HOST);
+/// As conditions compare it: text, and each item of a list by itself. Bytes are compared with nothing.
+fn notes(exchange: &Exchange) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for (filter, key, value) in exchange.notes() {
+        let mut note = |text: &str| notes.push((Arc::clone(filter), key.into(), text.into()));
+        match value {
+            Value::Boolean(value) => note(&value.to_string()),
+            Value::Int(value) => note(&value.to_string()),
+            Value::Float(value) => note(&value.to_string()),
+            Value::Text(text) => note(text),
+            Value::Texts(texts) => texts.iter().for_each(|text| note(text)),
+            Value::Bytes(_) => {}
+        }
+    }
+    notes
+}
+
+/// The head of a request, moved to where filters see it.
+fn lend(parts: &mut Parts, authority: &Authority) -> RequestHead {
+    let headers = std::mem::take(&mut parts.headers);
+    RequestHead {
+        headers,
+        ..outline(parts, authority)
+    }
+}
+
+/// The head of a request without its fields.
+fn outline(parts: &Parts, authority: &Authority) -> RequestHead {
+    let target = parts.uri.path_and_query().cloned();
     RequestHead {
         method: parts.method.clone(),
-        target: parts
-            .uri
-            .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")),
+        target: target.unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")),
         authority: authority.clone(),
         scheme: "http",
-        headers,
+        headers: HeaderMap::new(),
     }
 }
 

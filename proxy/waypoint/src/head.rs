@@ -32,7 +32,7 @@ pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Failure> {
     exchange.switch = switch.map(|(wanted, stream)| Switch {
         wanted,
         stream,
-        request: (exchange.parts.clone(), exchange.authority.clone()),
+        request: None,
     });
     exchange.recorder.headed(&exchange.parts, &exchange.authority);
     checked.and(connect)

@@ -57,4 +57,5 @@ pub use admin::Addresses;
 pub use compile::compile;
 pub use failure::{Failure, Flags, Reply, Side, UpstreamFault};
 pub use plan::Plans;
+pub use plugin::{Storage, Trials};
 pub use start::{Options, StartError, Waypoint};

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use cairn_api::meta::Key;
 use cairn_identity::{Identities, LocalCa};
 use cairn_telemetry::log::{LogOptions, install};
-use cairn_waypoint::{Options, Waypoint};
+use cairn_waypoint::{Options, Storage, Waypoint};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -45,6 +45,9 @@ struct Arguments {
     /// Where the modules of filters are kept, writable by this user only [default: cairn/filters in the user's caches].
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// A registry or server of filters that need not prove who it is; adds to those of WASM_INSECURE_REGISTRIES.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    insecure_registry: Vec<String>,
     /// Worker threads [default: one a core].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -97,7 +100,9 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
         let (_watcher, config) = cairn_config::watch(&arguments.config)?;
         let config = cairn_config::derive(config, cairn_mesh::controllers::complete);
         let identities = identities(&arguments.ca, &config.borrow())?;
-        let defaults = Options::new(arguments.gateway);
+        let mut filters = Storage::from_env();
+        filters.cache = arguments.cache.or(filters.cache);
+        filters.insecure.extend(arguments.insecure_registry);
         let options = Options {
             listen: arguments.listen,
             admin: arguments.admin,
@@ -105,9 +110,8 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
             ready: arguments.ready,
             grace: Duration::from_secs(arguments.grace),
             log: Some(log),
-            cache: arguments.cache.or_else(|| defaults.cache.clone()),
-            insecure_registries: insecure_registries(),
-            ..defaults
+            filters,
+            ..Options::new(arguments.gateway)
         };
         let waypoint = Waypoint::start(options, config, identities).await?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -124,13 +128,6 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
         }
         Ok(())
     })
-}
-
-/// What Istio's proxies take for it, too: names with commas between them.
-fn insecure_registries() -> Vec<String> {
-    let written = std::env::var("WASM_INSECURE_REGISTRIES").unwrap_or_default();
-    let names = written.split(',').map(str::trim).filter(|name| !name.is_empty());
-    names.map(str::to_owned).collect()
 }
 
 fn identities(ca: &std::path::Path, state: &cairn_config::State) -> anyhow::Result<Identities> {

@@ -33,9 +33,13 @@ pub(crate) async fn serve(
     let response = match exchange.filters.take() {
         None => response,
         Some(filters) => {
+            let noted = filters.noted();
             let stopped = |stopped| respond::stopped(&mut exchange, Failure::from(&stopped));
             let response = filters.response(response, stopped).await;
             exchange.recorder.rewritten(response.status(), response.headers());
+            if exchange.recorder.tells_notes() {
+                exchange.recorder.noted(&noted.read().await);
+            }
             response
         }
     };
@@ -57,11 +61,12 @@ async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Fail
     }
     let (body, changed) = filter(exchange, Phase::Last, body).await?;
     if changed {
-        // What policies have allowed and the route was found for is not this head any more.
+        // What policies have allowed and the route was found for is not this request any more.
         authorize::check(exchange.scope.policies(exchange.access()))?;
         route = exchange.scope.find(&exchange.head())?;
         exchange.recorder.routed(&route.name);
     }
+    exchange.settle();
     match route.action() {
         None => forward::send(exchange, &route, None, body).await,
         Some(Action::Forward(destinations)) => {
@@ -73,7 +78,8 @@ async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Fail
     }
 }
 
-/// Lets the request pass the filters up to those of `phase`; gives its body, and whether its head is another now.
+/// Lets the request pass the filters up to those of `phase`; gives its body, and whether what policies and routes look at
+/// is another now.
 async fn filter(exchange: &mut Exchange, phase: Phase, body: Body) -> Result<(Body, bool), Failure> {
     let Some(filters) = &mut exchange.filters else {
         return Ok((body, false));
@@ -84,7 +90,11 @@ async fn filter(exchange: &mut Exchange, phase: Phase, body: Body) -> Result<(Bo
     if passed.changed {
         head::changed(exchange)?;
     }
-    Ok((passed.body, passed.changed))
+    let noted = passed.noted.is_some();
+    if let Some(noted) = passed.noted {
+        exchange.noted = noted;
+    }
+    Ok((passed.body, passed.changed || noted))
 }
 
 #[cfg(test)]

@@ -7,11 +7,15 @@ mod module;
 mod problems;
 mod slot;
 mod spec;
+mod tools;
+mod trial;
 mod written;
 
 pub(crate) use annotations::defaults;
 pub(crate) use attach::{Attached, Target, bind};
-pub(crate) use load::{Loader, Storage};
+pub(crate) use load::Loader;
 pub(crate) use slot::{Slot, Slots, Status};
 pub(crate) use spec::{FailStrategy, PluginSpec};
+pub use tools::Storage;
+pub use trial::Trials;
 pub(crate) use written::{Phase, Written};

@@ -11,6 +11,7 @@ use std::time::Instant;
 use cairn_balance::Picked;
 use cairn_http::body::{End, Outcome};
 use cairn_http::guard::Refusal;
+use cairn_route::Note;
 use cairn_telemetry::traffic::{
     HttpLabels, Interned, Reporter, RequestProtocol, SecurityPolicy, ServiceLabels, WorkloadLabels,
 };
@@ -90,6 +91,20 @@ impl Recorder {
         open.record.captured = format.capture_request(&parts.headers);
         open.record.path = parts.uri.path_and_query().cloned();
         open.record.authority = Some(authority.clone());
+    }
+
+    /// Whether the line will have something of what filters have noted.
+    pub(crate) fn tells_notes(&self) -> bool {
+        let format = self.0.as_ref().and_then(|open| open.plans.access_log.as_ref());
+        format.is_some_and(|format| format.tells_notes())
+    }
+
+    /// What filters have noted.
+    pub(crate) fn noted(&mut self, noted: &[Note]) {
+        let Some(open) = &mut self.0 else { return };
+        if let Some(format) = &open.plans.access_log {
+            open.record.noted = format.capture_notes(noted);
+        }
     }
 
     pub(crate) fn is_grpc(&self) -> bool {

@@ -1,7 +1,6 @@
 //! Starting, running and stopping one waypoint.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,11 +46,8 @@ pub struct Options {
     pub access_log: Option<AccessLog>,
     /// The log whose levels the admin interface changes.
     pub log: Option<LogHandle>,
-    /// Where the modules of filters are kept, as they came and compiled: `cairn/filters` in the user's directory of caches
-    /// unless another is given. It must be writable by this user only.
-    pub cache: Option<PathBuf>,
-    /// Registries and servers of modules that need not prove who they are: `host`, `host:port`, or `*` for all.
-    pub insecure_registries: Vec<String>,
+    /// Where the modules of filters are kept, and how their servers are asked.
+    pub filters: Storage,
 }
 
 impl Options {
@@ -67,20 +63,9 @@ impl Options {
             grace: Duration::from_secs(5),
             access_log: None,
             log: None,
-            cache: caches().map(|caches| caches.join("cairn/filters")),
-            insecure_registries: Vec::new(),
+            filters: Storage::from_env(),
         }
     }
-}
-
-/// Where the programs of this user keep what they can make again.
-fn caches() -> Option<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))
 }
 
 /// Why a waypoint does not start.
@@ -228,10 +213,7 @@ impl Waypoint {
                 Arc::new(Calls {
                     proxy: Arc::clone(&proxy),
                 }),
-                Storage {
-                    cache: options.cache,
-                    insecure: options.insecure_registries,
-                },
+                options.filters,
             ),
         };
         let version = proxy.version.subscribe();

@@ -7,10 +7,9 @@ use std::time::Duration;
 use cairn_http::body::{Body, End, Outcome};
 use cairn_http::upgrade::{Counters, OnUpgrade, Timeouts, Wanted, bridge};
 use http::header::{CONNECTION, UPGRADE};
-use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
+use crate::authorize::Asked;
 use crate::exchange::Exchange;
 use crate::failure::Flags;
 use crate::{authorize, failure};
@@ -28,7 +27,7 @@ pub(crate) struct Streams {
     client: OnUpgrade,
     endpoint: OnUpgrade,
     protocol: Option<HeaderValue>,
-    request: (Parts, Authority),
+    request: Asked,
 }
 
 /// Asks the endpoint for the switch that the client asks for.
@@ -53,12 +52,13 @@ pub(crate) fn accepted(exchange: &mut Exchange, response: &mut Response<Body>) -
         Wanted::Upgrade(_) => response.status() == StatusCode::SWITCHING_PROTOCOLS,
         Wanted::Extended(_) | Wanted::Connect => response.status().is_success(),
     };
+    let request = switch.request?;
     let endpoint = OnUpgrade::take(response.extensions_mut()).filter(|_| agreed)?;
     Some(Streams {
         client: switch.stream,
         endpoint,
         protocol: response.headers().get(UPGRADE).cloned(),
-        request: switch.request,
+        request,
     })
 }
 

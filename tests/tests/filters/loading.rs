@@ -23,19 +23,19 @@ async fn what_is_no_filter_is_said_and_the_strategy_decides() {
     let wrong_sum = format!("  sha256: '{}'", "0".repeat(64));
     for (module, config, more, reason) in [
         (core.as_path(), "{}", "", "is a core module, not a component"),
-        (&text, "{}", "", "is not WebAssembly"),
+        (&text, "{}", "", "is no WebAssembly module"),
         (&truncated, "{}", "", "does not compile"),
         (
             Path::new("/nowhere/filter.wasm"),
             "{}",
             "",
-            "/nowhere/filter.wasm cannot be read",
+            "cannot read /nowhere/filter.wasm",
         ),
         (&probe, "{configure: error}", "", "refuses its configuration"),
         (&probe, "{configure: panic}", "", "does not start"),
         (&probe, "{configure: spin}", "", "does not start"),
         (&probe, "{no_such_field: 1}", "", "refuses its configuration"),
-        (&probe, "{}", &*wrong_sum, "the module's SHA-256 is "),
+        (&probe, "{}", &*wrong_sum, "where sha256:0000"),
     ] {
         let closed = plugin("bad", module, config, more);
         let mesh = start(&[&closed]).await;

@@ -7,6 +7,7 @@
 )]
 
 mod failing;
+mod fetching;
 mod loading;
 mod scene;
 mod working;

@@ -196,3 +196,72 @@ async fn filters_know_the_client_keep_state_share_values_and_call_services() {
         stats.body
     );
 }
+
+/// What a filter notes decides about policies and routes, and stands in the access log; that of a hook that fails does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_filters_note_is_known_to_policies_routes_and_the_log() {
+    let Some(probe) = probe() else { return };
+    let rules = "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: gold}
+spec:
+  targetRefs: [{group: '', kind: Service, name: app}]
+  rules: [{when: [{key: 'experimental.envoy.filters.tagger[level]', values: [gold, silver]}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app}
+spec:
+  hosts: [app]
+  http:
+  - match: [{headers: {'@filter.metadata[tagger][level]': {exact: silver}}}]
+    route: [{destination: {host: app, subset: v2}}]
+  - route: [{destination: {host: app, subset: v1}}]
+";
+    let tag = |level: &str, then: &str, more: &str| {
+        let config = format!(
+            "{{request_head: {{do: all, actions: [{{do: metadata_set, key: level, value: {level}}}{then}]}}}}"
+        );
+        plugin("p", &probe, &config, &format!("  pluginName: tagger\n{more}"))
+    };
+    let mesh = start(&[rules, &tag("gold", "", "  phase: AUTHZ")]).await;
+    let mut config = std::fs::read_to_string(mesh.directory.path().join("mesh.yaml")).unwrap();
+    let format = "accessLogFormat: 'level=%DYNAMIC_METADATA(tagger:level)%,'";
+    config = config.replace(
+        "data: {mesh: \"accessLogFile: /dev/stdout\"}",
+        &format!("data: {{mesh: \"{{accessLogFile: /dev/stdout, {format}}}\"}}"),
+    );
+    mesh.directory.write("mesh.yaml", &config);
+    let answer = mesh
+        .until("/", |_| mesh.waypoint.text().contains("level=gold,"))
+        .await;
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "backend v1: "));
+    let change = |plugin: &str| mesh.directory.write("plugin-1.yaml", plugin);
+    change(&tag("silver", "", "  phase: AUTHZ"));
+    mesh.until("/", |answer| answer.body.starts_with("backend v2"))
+        .await;
+    change(&tag("tin", "", "  phase: AUTHZ"));
+    mesh.until("/", |answer| answer.status == StatusCode::FORBIDDEN)
+        .await;
+    // After authorization it is too late for a first word; a later one is asked about again.
+    change(&tag("gold", "", "  phase: STATS"));
+    line(&mesh, "level=tin,");
+    mesh.until("/", |_| {
+        mesh.waypoint.text().matches("filter in force").count() == 4
+    })
+    .await;
+    assert_eq!(mesh.get("/").await.status, StatusCode::FORBIDDEN);
+    // A hook that fails has noted nothing, though its request goes on.
+    change(&tag(
+        "gold",
+        ", {do: panic}",
+        "  phase: AUTHZ\n  failStrategy: FAIL_OPEN",
+    ));
+    mesh.until("/", |_| {
+        mesh.waypoint.text().matches("filter in force").count() == 5
+    })
+    .await;
+    assert_eq!(mesh.get("/").await.status, StatusCode::FORBIDDEN);
+    line(&mesh, "filter failed");
+}

@@ -58,10 +58,8 @@ spec:
 ";
 
 fn report_of(texts: &[&str]) -> Report {
-    report(&mesh::complete(cairn_config::from_str(
-        &texts.concat(),
-        Path::new("mesh.yaml"),
-    )))
+    let state = cairn_config::from_str(&texts.concat(), Path::new("mesh.yaml"));
+    report(&mesh::complete(state), &Trials::default())
 }
 
 #[test]

@@ -104,6 +104,11 @@ impl Scope<'_> {
                 name: name.clone(),
                 values: Texts::new(strings(), Wildcard::Present),
             },
+            Attribute::Noted(filter, key) => Test::Noted {
+                filter: filter.clone(),
+                key: key.clone(),
+                values: texts(),
+            },
             Attribute::Token => {
                 // As if no request had a token: that must not be what lets it pass.
                 if !grants {
@@ -168,7 +173,8 @@ impl Scope<'_> {
             | Attribute::Authority
             | Attribute::Method
             | Attribute::Sni
-            | Attribute::Header(_) => {
+            | Attribute::Header(_)
+            | Attribute::Noted(..) => {
                 let literal = Pattern::parse(value).literal().contains('*');
                 let hint = match attribute {
                     Attribute::Path => "write {*} for one segment and {**} for any number of them",

@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::fixtures::{Call, policy};
 
+const NOTED: &str = "experimental.envoy.filters.tagger[level]";
 const DOMAINS: [&str; 2] = ["cluster.local", "alias.td"];
 
 /// The details of the refusal; `None`: it passes.
@@ -145,7 +146,7 @@ fn is_broken(rule: &RuleForm, action: Action) -> bool {
     };
     let token =
         |key: &str, negated: bool| key.starts_with("request.auth") && (action == Action::Allow) == negated;
-    let unknown = |key: &str| key.starts_with("experimental");
+    let unknown = |key: &str| key.starts_with("experimental") && key != NOTED;
     parts(rule).iter().flatten().any(|lists| {
         let set = |wanted: &str| {
             lists
@@ -164,7 +165,8 @@ fn is_broken(rule: &RuleForm, action: Action) -> bool {
 }
 
 fn matches(rule: &RuleForm, action: Action, call: &Call) -> bool {
-    let is_http = |key: &str| ["host", "method", "path"].contains(&key) || key.starts_with("request.");
+    let is_http =
+        |key: &str| ["host", "method", "path"].contains(&key) || key.starts_with("request.") || key == NOTED;
     let [from, to, when] = parts(rule);
     let any_http = [&from, &to, &when]
         .into_iter()
@@ -284,6 +286,15 @@ fn value_matches(key: &str, value: &str, strict: bool, call: &Call) -> bool {
                 .map(|line| line.to_str().unwrap());
             lines.any(|line| value == "*" || full(&pattern(value, ""), line))
         }
+        NOTED => {
+            let levels = call
+                .noted
+                .iter()
+                .filter(|(filter, key, _)| &**filter == "tagger" && &**key == "level");
+            levels
+                .map(|(_, _, level)| level)
+                .any(|level| full(&pattern(value, ""), level))
+        }
         "request.headers[:authority]" => full(&pattern(value, ""), &call.authority),
         _ if key.starts_with("request.auth") => false,
         _ => panic!("{key}"),
@@ -375,6 +386,7 @@ const CONDITIONS: Fields = &[
     ("destination.port", PORTS, "x"),
     ("connection.sni", &["x", "*", "x*"], ""),
     ("request.headers[x]", &["1", "2", "*", "1*", "*2"], ""),
+    (NOTED, &["1", "2", "*", "1*", "*2"], ""),
     ("request.headers[:authority]", &["a.example", "*"], ""),
 ];
 
@@ -415,7 +427,7 @@ fn condition() -> impl Strategy<Value = Value> {
         lists.prop_map(move |(values, not)| json!({"key": key, "values": values, "notValues": not}))
     });
     let rare = select(vec![
-        json!({"key": "experimental.envoy.filters.x[y]", "values": ["x"]}),
+        json!({"key": "experimental.x[y]", "values": ["x"]}),
         json!({"key": "request.auth.claims[x]", "values": ["x"]}),
         json!({"key": "request.auth.principal", "notValues": ["x"]}),
         json!({"key": "source.ip"}),
@@ -512,9 +524,12 @@ fn call() -> impl Strategy<Value = Call> {
                     tcp: tcp.index(5) == 0,
                     ..Call::default()
                 };
-                headers
-                    .into_iter()
-                    .fold(call, |call, value| call.header("x", value))
+                let values = headers.into_iter();
+                values.fold(call, |call, value| {
+                    // The same value by another name, so that names count too.
+                    let call = call.header("x", value).noted("tagger", value, "1");
+                    call.noted("tagger", "level", value).noted("other", "level", "2")
+                })
             },
         )
 }

@@ -167,6 +167,24 @@ fn expected(condition: &StringMatch, field: &str, findings: &mut Findings) -> Op
     }
 }
 
+/// `@filter.metadata[NAME][KEY]`, written as Istio writes the claims of tokens.
+fn noted(name: &str, field: &str, findings: &mut Findings) -> Option<HeaderField> {
+    let inner = name.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
+    match inner.and_then(|inner| inner.split_once("][")) {
+        Some((filter, key)) if !filter.is_empty() && !key.is_empty() => {
+            Some(HeaderField::Noted(filter.into(), key.into()))
+        }
+        _ => {
+            findings.error(
+                field,
+                format!("`{name}` does not name a filter and a key of its metadata"),
+                "write @filter.metadata[NAME][KEY] with the pluginName of a filter, or its plugin's name",
+            );
+            None
+        }
+    }
+}
+
 fn header_field(name: &str, field: &str, findings: &mut Findings) -> Option<HeaderField> {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
@@ -189,6 +207,7 @@ fn header_field(name: &str, field: &str, findings: &mut Findings) -> Option<Head
             );
             return None;
         }
+        _ if lower.starts_with("@filter.metadata") => return noted(name, field, findings),
         _ => {}
     }
     match HeaderName::from_bytes(lower.as_bytes()) {

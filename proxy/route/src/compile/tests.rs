@@ -115,6 +115,7 @@ fn found(table: &RouteTable, path: &str) -> Option<String> {
         authority: "reviews",
         scheme: "http",
         headers: &headers,
+        noted: &[],
         source: None,
     };
     assert_eq!(

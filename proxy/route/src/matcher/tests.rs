@@ -35,6 +35,7 @@ fn head<'a>(path: &'a str, query: Option<&'a str>, headers: &'a HeaderMap) -> Re
         authority: "a:80",
         scheme: "http",
         headers,
+        noted: &[],
         source: None,
     }
 }
@@ -223,4 +224,32 @@ fn what_takes_all_is_recognised() {
         }
         .is_catch_all()
     );
+}
+
+#[test]
+fn what_filters_have_noted_is_matched_value_by_value() {
+    let headers = HeaderMap::new();
+    let noted: [crate::head::Note; 2] = [
+        ("tagger".into(), "level".into(), "gold".into()),
+        ("tagger".into(), "level".into(), "new".into()),
+    ];
+    let head = RequestHead {
+        noted: &noted,
+        ..head("/", None, &headers)
+    };
+    let with = |filter: &str, value: Option<TextMatch>, negated: bool| Matcher {
+        headers: vec![HeaderMatch {
+            field: HeaderField::Noted(filter.into(), "level".into()),
+            value,
+            negated,
+        }],
+        ..Matcher::default()
+    };
+    let exact = |text: &str| Some(TextMatch::Exact(text.into()));
+    assert!(with("tagger", exact("new"), false).matches(&head));
+    assert!(with("tagger", None, false).matches(&head));
+    assert!(!with("tagger", exact("old"), false).matches(&head));
+    assert!(!with("other", None, false).matches(&head));
+    assert!(with("other", exact("new"), true).matches(&head));
+    assert!(!with("tagger", exact("gold"), true).matches(&head));
 }

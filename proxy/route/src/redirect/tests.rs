@@ -28,6 +28,7 @@ fn to(redirect: &Redirect, authority: &str, path: &str, query: Option<&str>) -> 
         authority,
         scheme: "http",
         headers: &headers,
+        noted: &[],
         source: None,
     };
     location(redirect, &head)

@@ -19,6 +19,7 @@ fn rewritten(rewrite: &PathRewrite, path: &str, query: Option<&str>) -> String {
         authority: "a",
         scheme: "http",
         headers: &headers,
+        noted: &[],
         source: None,
     };
     apply(rewrite, &head).unwrap().to_string()
@@ -91,6 +92,7 @@ fn what_is_no_path_is_an_error() {
         authority: "a",
         scheme: "http",
         headers: &headers,
+        noted: &[],
         source: None,
     };
     assert!(apply(&regex("a", " "), &head).is_err());

@@ -65,6 +65,10 @@ impl Conditions {
                 HeaderField::Scheme => Field::Scheme,
                 HeaderField::Authority => Field::Authority,
                 HeaderField::Named(name) => Field::Header(name.clone()),
+                HeaderField::Noted(..) => {
+                    conditions.has_more = true;
+                    continue;
+                }
             };
             conditions.add(field, header.value.as_ref());
         }

@@ -63,6 +63,7 @@ impl Request {
             authority: &self.authority,
             scheme: &self.scheme,
             headers: &self.headers,
+            noted: &[],
             source: self
                 .source
                 .as_ref()

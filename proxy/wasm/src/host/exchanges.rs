@@ -8,7 +8,7 @@ use crate::bindings::cairn::filter::types::{self, Block};
 use crate::block;
 use crate::current::Current;
 use crate::exchange::Value;
-use crate::filter::Lines;
+use crate::subscriptions::Lines;
 
 impl types::Host for Host {}
 
@@ -33,6 +33,7 @@ impl HostExchange for Host {
         let head = &self.exchange()?.request;
         let value = match block::request_pseudo(head, &name) {
             Some(value) => Some(value),
+            None if name.eq_ignore_ascii_case("host") => None,
             None => head.headers.get(&name).map(http::HeaderValue::as_bytes),
         };
         Ok(value.map(<[u8]>::to_vec))

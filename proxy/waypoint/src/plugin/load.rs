@@ -1,31 +1,23 @@
 //! Getting plugins ready, in the background: read, compile, configure, put in force.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cairn_api::meta::ObjectRef;
-use cairn_fetch::{Fetcher, Request, Retry, Source};
-use cairn_wasm::{Engine, EngineOptions, Filter, Grants, Outbound, Spec};
+use cairn_fetch::{Request, Retry, Source};
+use cairn_wasm::{Filter, Outbound};
 use tokio::task::JoinHandle;
 
 use super::slot::{Slot, Slots};
 use super::spec::PluginSpec;
+use super::tools::{Storage, Tools};
 
 /// How often a file is looked at for a new module.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a module that came and is no good is left alone: it may be published anew under its name.
 const AGAIN: Duration = Duration::from_secs(5 * 60);
-
-/// Where modules are kept, and how their servers are asked.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Storage {
-    /// For what was downloaded and compiled; nothing is kept without.
-    pub(crate) cache: Option<PathBuf>,
-    /// Registries and servers that need not prove who they are.
-    pub(crate) insecure: Vec<String>,
-}
 
 /// Keeps the filters of all plugins as their resources want them.
 pub(crate) struct Loader {
@@ -35,14 +27,6 @@ pub(crate) struct Loader {
     /// Made with the first plugin: who has none pays for none.
     tools: Option<Tools>,
     tasks: HashMap<ObjectRef, (Arc<PluginSpec>, Task)>,
-}
-
-/// What all plugins are made with.
-#[derive(Clone)]
-struct Tools {
-    engine: Engine,
-    fetcher: Fetcher,
-    outbound: Arc<dyn Outbound>,
 }
 
 /// A background task that ends with its owner.
@@ -98,35 +82,7 @@ impl Loader {
         if let Some(tools) = &self.tools {
             return Ok(tools.clone());
         }
-        let storage = &self.storage;
-        let within = |name| storage.cache.as_ref().map(|cache| cache.join(name));
-        let engine = |cache| {
-            Engine::new(&EngineOptions {
-                cache,
-                ..EngineOptions::default()
-            })
-        };
-        let fetcher = |cache| {
-            Fetcher::new(&cairn_fetch::Options {
-                cache,
-                insecure_registries: storage.insecure.clone(),
-                ..cairn_fetch::Options::default()
-            })
-        };
-        // A proxy whose disk cannot be written runs filters all the same.
-        let engine = engine(within("compiled")).or_else(|error| {
-            tracing::warn!("{error}; filters are compiled anew at each start");
-            engine(None)
-        });
-        let fetcher = fetcher(within("modules")).or_else(|error| {
-            tracing::warn!("{error}; modules are downloaded anew at each start");
-            fetcher(None)
-        });
-        let tools = Tools {
-            engine: engine.map_err(|error| error.to_string())?,
-            fetcher: fetcher.map_err(|error| error.to_string())?,
-            outbound: Arc::clone(&self.outbound),
-        };
+        let tools = Tools::new(&self.storage, Arc::clone(&self.outbound))?;
         Ok(self.tools.insert(tools).clone())
     }
 }
@@ -151,7 +107,7 @@ async fn follow_file(spec: &PluginSpec, slot: &Slot, tools: &Tools, request: &Re
     loop {
         let seen = stamp(path).await;
         let loaded = match tools.fetcher.fetch(request).await {
-            Ok(module) => load(spec, slot, tools, &module.bytes).await,
+            Ok(module) => tools.make(spec, slot, &module.bytes).await,
             Err(error) => Err(error.to_string()),
         };
         if let Some(filter) = judge(spec, slot, loaded) {
@@ -176,7 +132,7 @@ async fn download(spec: &PluginSpec, slot: &Slot, tools: &Tools, request: &Reque
             slot.failed(error.to_string());
         };
         let module = Retry::default().fetch(&tools.fetcher, request, failed).await;
-        let loaded = load(spec, slot, tools, &module.bytes).await;
+        let loaded = tools.make(spec, slot, &module.bytes).await;
         let Some(filter) = judge(spec, slot, loaded) else {
             tokio::time::sleep(AGAIN).await;
             continue;
@@ -205,33 +161,6 @@ fn judge(spec: &PluginSpec, slot: &Slot, loaded: Result<Filter, String>) -> Opti
             None
         }
     }
-}
-
-async fn load(spec: &PluginSpec, slot: &Slot, tools: &Tools, bytes: &[u8]) -> Result<Filter, String> {
-    let grants = Grants {
-        shared: spec.granted.shared,
-        ticker: spec.granted.ticker,
-        targets: spec.granted.targets.iter().cloned().collect(),
-        outbound: Some(Arc::clone(&tools.outbound)),
-    };
-    let wanted = Spec {
-        plugin: Arc::clone(&spec.label),
-        name: if spec.name.is_empty() {
-            spec.object.name.as_str().into()
-        } else {
-            spec.name.as_str().into()
-        },
-        config: spec.config.as_slice().into(),
-        environment: spec.environment.clone(),
-        limits: spec.limits.clone(),
-        grants,
-        isolation: spec.isolation,
-        meter: Arc::clone(&slot.meter),
-        metrics: Arc::clone(&slot.metrics),
-        shared: Arc::clone(&slot.shared),
-    };
-    let loaded = Filter::load(&tools.engine, bytes, wanted).await;
-    loaded.map_err(|error| format!("the module {error}"))
 }
 
 /// What tells one state of a file from another.

@@ -24,21 +24,19 @@ pub(super) fn module(
     secrets: &Table<Secret>,
     problems: &mut Problems,
 ) -> Result<Request, String> {
-    let source = source(&wasm.url, written_in).map_err(|reason| {
+    let source = source(&wasm.url, written_in).inspect_err(|reason| {
         problems.error(
             &written.field("url"),
             reason.as_str(),
             "requests are refused or let through as failStrategy says",
         );
-        reason
     });
-    let sha256 = digest(&wasm.sha256).map_err(|reason| {
+    let sha256 = digest(&wasm.sha256).inspect_err(|reason| {
         problems.error(
             &written.field("sha256"),
             reason.as_str(),
             "write what sha256sum prints, or the digest of the image",
         );
-        reason
     });
     let credentials = credentials(written, &wasm.image_pull_secret, secrets, problems);
     Ok(Request {
@@ -88,7 +86,7 @@ fn credentials(
         None => Err("is not there".to_owned()),
     };
     found
-        .map_err(|reason| {
+        .inspect_err(|reason| {
             let hint = "create it with kubectl create secret docker-registry, in the namespace of the plugin; until then the registry is asked without credentials";
             problems.error(&written.field("imagePullSecret"), format!("the Secret {key} {reason}"), hint);
         })

@@ -1,0 +1,119 @@
+//! A web server of files, for what proxies download.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Files {
+    address: SocketAddr,
+    shelf: Arc<Mutex<Shelf>>,
+    // Ends the accept loop and all connections with the server.
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    files: BTreeMap<String, (&'static str, Bytes)>,
+    /// The `Authorization` without which nothing is given.
+    key: Option<String>,
+    asked: Vec<String>,
+}
+
+impl Files {
+    /// Listens on `address`, with nothing to give yet.
+    pub async fn start(address: SocketAddr) -> Files {
+        let listener = TcpListener::bind(address)
+            .await
+            .expect("the server's address is free");
+        let address = listener.local_addr().expect("it has an address");
+        let shelf = Arc::<Mutex<Shelf>>::default();
+        let mut tasks = JoinSet::new();
+        let shared = Arc::clone(&shelf);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let shelf = Arc::clone(&shared);
+                connections.spawn(async move {
+                    let service = service_fn(move |request| {
+                        let answer = answer(&shelf, &request);
+                        async move { Ok::<_, Infallible>(answer) }
+                    });
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Files {
+            address,
+            shelf,
+            _tasks: tasks,
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives `bytes` at `path` from now on.
+    pub fn put(&self, path: &str, content_type: &'static str, bytes: impl Into<Bytes>) {
+        let mut shelf = self.shelf();
+        shelf.files.insert(path.to_owned(), (content_type, bytes.into()));
+    }
+
+    /// Gives nothing without this `Authorization` from now on.
+    pub fn lock(&self, authorization: &str) {
+        self.shelf().key = Some(authorization.to_owned());
+    }
+
+    /// The paths that it was asked for.
+    #[must_use]
+    pub fn asked(&self) -> Vec<String> {
+        self.shelf().asked.clone()
+    }
+
+    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer(shelf: &Mutex<Shelf>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = request.uri().path().to_owned();
+    shelf.asked.push(path.clone());
+    if shelf.key.is_some() && authorization(request.headers()) != shelf.key.as_deref() {
+        return Response::builder()
+            .status(StatusCode::UNAUTHORIZED)
+            .header(header::WWW_AUTHENTICATE, "Basic realm=\"files\"")
+            .body(Full::default())
+            .expect("a response");
+    }
+    match shelf.files.get(&path) {
+        Some((content_type, bytes)) => Response::builder()
+            .header(header::CONTENT_TYPE, *content_type)
+            .body(Full::new(bytes.clone()))
+            .expect("a response"),
+        None => Response::builder()
+            .status(StatusCode::NOT_FOUND)
+            .body(Full::default())
+            .expect("a response"),
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()
+}
