@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::bindings::cairn::filter::types::{Edit, LocalReply as WitReply};
 use crate::exchange::{RequestHead, ResponseHead};
 use crate::failure::{HookFailure, Reason};
-use crate::filter::LocalReply;
+use crate::verdict::LocalReply;
 
 /// Lines of a head after the changes.
 const MAX_LINES: usize = 200;

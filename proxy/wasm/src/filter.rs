@@ -1,103 +1,30 @@
 //! One generation of a plugin, and its hooks.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use tokio::sync::Semaphore;
-use wasmtime::component::Component;
+use http::HeaderMap;
 
 use crate::bindings::cairn::filter::types::{
     Block, BodyVerdict as WitBodyVerdict, Edit, HeadVerdict as WitHeadVerdict,
 };
-use crate::bindings::{FilterIndices, FilterPre};
 use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::failure::{HookFailure, LoadError, Reason};
-use crate::host::Host;
-use crate::instance::{Hook, Instance, Said};
-use crate::log::Log;
+use crate::instance::{Hook, Instance, Said, Template};
+use crate::plugin::Plugin;
 use crate::pool::{Permit, Pool};
 use crate::spec::Spec;
 use crate::subscriptions::{self, BodyInterest, Lines, Subscriptions};
+use crate::verdict::{BodyVerdict, HeadAnswer, HeadVerdict};
 use crate::{block, edit, imports};
-
-/// What all instances of a generation have in common.
-pub(crate) struct Plugin {
-    pub(crate) spec: Spec,
-    pub(crate) pre: FilterPre<Host>,
-    pub(crate) indices: FilterIndices,
-    pub(crate) log: Arc<Log>,
-    /// Calls that may be under way.
-    pub(crate) calls: Arc<Semaphore>,
-    pub(crate) began: Instant,
-    /// Shared with other plugins of the same component while this is there.
-    _component: Arc<Component>,
-}
 
 /// A plugin with one component and one configuration, ready for requests.
 pub struct Filter {
     plugin: Arc<Plugin>,
+    template: Template,
     pool: Pool,
     subscriptions: Subscriptions,
-}
-
-/// What becomes of a message whose head a filter has seen.
-#[derive(Clone, Debug)]
-pub enum HeadVerdict {
-    /// It goes on.
-    Next,
-    /// It waits for its body.
-    Hold,
-    /// The client gets this.
-    Reply(LocalReply),
-    /// It goes on, and the filter wants to see no more of the exchange.
-    Done,
-}
-
-/// A verdict, and whether the head was changed.
-#[derive(Clone, Debug)]
-pub struct HeadAnswer {
-    /// What becomes of the message.
-    pub verdict: HeadVerdict,
-    /// The head is not what it was.
-    pub changed: bool,
-}
-
-/// What becomes of a part of a body.
-#[derive(Clone, Debug)]
-pub enum BodyVerdict {
-    /// It goes on as it is.
-    Pass,
-    /// This goes on in its place.
-    Replace(Bytes),
-    /// It is kept back, and comes again with what follows.
-    Hold,
-    /// The head that was held goes on.
-    Release {
-        /// The head is not what it was.
-        changed: bool,
-        /// In place of the part.
-        body: Option<Bytes>,
-    },
-    /// The client gets this.
-    Reply(LocalReply),
-}
-
-/// A response that a filter gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalReply {
-    /// Status.
-    pub status: StatusCode,
-    /// Fields.
-    pub headers: HeaderMap,
-    /// The whole body.
-    pub body: Bytes,
-    /// For clients that speak gRPC.
-    pub grpc_status: Option<u8>,
-    /// For the access log.
-    pub details: String,
 }
 
 /// Which of the two messages a hook is about.
@@ -122,24 +49,15 @@ impl Filter {
                 .map_err(|error| LoadError::Compile(error.to_string()))??
         };
         let exports = imports::check(engine, &compiled, &spec.grants)?;
-        let mismatch = |error: wasmtime::Error| LoadError::Mismatch(format!("{error:#}"));
-        let pre = engine.linker().instantiate_pre(&compiled).map_err(mismatch)?;
-        let indices = FilterIndices::new(&pre).map_err(mismatch)?;
-        let plugin = Arc::new(Plugin {
-            pre: FilterPre::new(pre).map_err(mismatch)?,
-            indices,
-            log: Arc::new(Log::new(&spec.plugin, &spec.meter, spec.limits.log_lines)),
-            calls: Arc::new(Semaphore::new(spec.limits.calls)),
-            began: Instant::now(),
-            _component: compiled,
-            spec,
-        });
-        let (instance, asked) = first(&plugin).await?;
+        let plugin = Arc::new(Plugin::new(spec));
+        let template = Template::new(engine, compiled, &plugin)?;
+        let (instance, asked) = first(&template).await?;
         let subscriptions = subscriptions::compile(asked, &plugin.spec, exports.ticker)?;
         let pool = Pool::new(&plugin.spec.limits);
         pool.give_back(instance, plugin.spec.isolation);
         Ok(Filter {
             plugin,
+            template,
             pool,
             subscriptions,
         })
@@ -295,7 +213,7 @@ impl Filter {
         if let Some(instance) = self.pool.take() {
             return Ok((instance, permit));
         }
-        let started = first(&self.plugin).await;
+        let started = first(&self.template).await;
         let started = started.map_err(|error| HookFailure::new(Reason::Start, error.to_string()));
         let (instance, _) = self.counted(started)?;
         Ok((instance, permit))
@@ -394,13 +312,14 @@ fn other_hook() -> HookFailure {
 
 /// An instance that has been configured, and what it asked for.
 async fn first(
-    plugin: &Arc<Plugin>,
+    template: &Template,
 ) -> Result<(Instance, crate::bindings::cairn::filter::types::Subscriptions), LoadError> {
+    let plugin = template.plugin();
     let start = |failure: HookFailure| {
         plugin.spec.meter.failed(Reason::Start);
         LoadError::Start(failure.to_string())
     };
-    let mut instance = Instance::start(plugin).await.map_err(start)?;
+    let mut instance = template.instance().await.map_err(start)?;
     let (longest, config, name) = (plugin.spec.limits.start, &*plugin.spec.config, &*plugin.spec.name);
     let said = instance
         .bounded(longest, longest * 5, Hook::Configure { config, name })

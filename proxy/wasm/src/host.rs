@@ -11,8 +11,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::exchange::Content;
-use crate::filter::Plugin;
 use crate::log::Output;
+use crate::plugin::Plugin;
 
 /// The data of one instance.
 pub(crate) struct Host {

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{Instance as Linked, Resource};
+use wasmtime::component::{Component, Instance as Linked, Resource};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use crate::bindings::Filter as World;
 use crate::bindings::cairn::filter::types::{Block, BodyVerdict, Edit, Head, HeadVerdict, Subscriptions};
+use crate::bindings::{Filter as World, FilterIndices, FilterPre};
 use crate::block;
-use crate::engine::TICK;
+use crate::engine::{Engine, TICK};
 use crate::exchange::Exchange;
-use crate::failure::{HookFailure, Reason};
-use crate::filter::Plugin;
+use crate::failure::{HookFailure, LoadError, Reason};
 use crate::host::Host;
+use crate::plugin::Plugin;
 use crate::subscriptions::Lines;
 
 /// Memory that an instance may gain over what it had when it was configured, before it makes room for a fresh one.
@@ -62,11 +62,40 @@ pub(crate) struct Instance {
     counted: usize,
 }
 
-impl Instance {
+/// What instances are made from.
+pub(crate) struct Template {
+    plugin: Arc<Plugin>,
+    pre: FilterPre<Host>,
+    indices: FilterIndices,
+    /// Shared with other plugins of the same component while this is there.
+    _component: Arc<Component>,
+}
+
+impl Template {
+    /// Links a component to what the host gives.
+    pub(crate) fn new(
+        engine: &Engine,
+        component: Arc<Component>,
+        plugin: &Arc<Plugin>,
+    ) -> Result<Template, LoadError> {
+        let mismatch = |error: wasmtime::Error| LoadError::Mismatch(format!("{error:#}"));
+        let pre = engine.linker().instantiate_pre(&component).map_err(mismatch)?;
+        Ok(Template {
+            plugin: Arc::clone(plugin),
+            indices: FilterIndices::new(&pre).map_err(mismatch)?,
+            pre: FilterPre::new(pre).map_err(mismatch)?,
+            _component: component,
+        })
+    }
+
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
     /// An instance that is not configured yet.
-    pub(crate) async fn start(plugin: &Arc<Plugin>) -> Result<Instance, HookFailure> {
-        let engine = plugin.pre.engine();
-        let mut store = Store::new(engine, Host::new(plugin));
+    pub(crate) async fn instance(&self) -> Result<Instance, HookFailure> {
+        let plugin = &self.plugin;
+        let mut store = Store::new(self.pre.engine(), Host::new(plugin));
         store.limiter(|host| &mut host.memory);
         store.epoch_deadline_callback(|mut context| {
             let budget = &mut context.data_mut().budget;
@@ -78,13 +107,13 @@ impl Instance {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         allow(&mut store, plugin.spec.limits.start);
-        let linked = plugin
+        let linked = self
             .pre
             .instance_pre()
             .instantiate_async(&mut store)
             .await
             .map_err(|error| HookFailure::new(Reason::Start, format!("{error:#}")))?;
-        let world = plugin
+        let world = self
             .indices
             .load(&mut store, &linked)
             .map_err(|error| HookFailure::new(Reason::Start, format!("{error:#}")))?;
@@ -106,7 +135,9 @@ impl Instance {
         instance.fresh = instance.counted;
         Ok(instance)
     }
+}
 
+impl Instance {
     /// Whether it may serve another hook.
     pub(crate) fn is_usable(&self) -> bool {
         let limits = &self.plugin.spec.limits;

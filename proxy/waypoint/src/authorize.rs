@@ -2,21 +2,12 @@
 //!
 //! Policies see the normalised path that is also matched and forwarded. Every set that binds must agree.
 
-use cairn_authz::{Note, PolicySet, Request, Verdict};
-use http::request::Parts;
-use http::uri::Authority;
+use cairn_authz::{PolicySet, Request, Verdict};
 
-use crate::downstream::Downstream;
+use crate::downstream::{Asked, Downstream};
 use crate::exchange::Scope;
 use crate::failure::Failure;
 use crate::proxy::Proxy;
-
-/// A request as it was authorized: asked about again for as long as what it opened is open.
-pub(crate) struct Asked {
-    pub(crate) parts: Parts,
-    pub(crate) authority: Authority,
-    pub(crate) noted: Vec<Note>,
-}
 
 /// Refuses what a policy forbids; each set is asked about the request as it is to see it.
 pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'a>)>) -> Result<(), Failure> {

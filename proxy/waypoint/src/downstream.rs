@@ -31,6 +31,13 @@ pub(crate) struct Downstream {
     pub(crate) drain: DrainWatch,
 }
 
+/// A request as it was authorized: asked about again for as long as what it opened is open.
+pub(crate) struct Asked {
+    pub(crate) parts: Parts,
+    pub(crate) authority: Authority,
+    pub(crate) noted: Vec<Note>,
+}
+
 /// What a tunnel leads to.
 #[derive(Clone)]
 pub(crate) enum Target {

@@ -12,8 +12,7 @@ use http::request::Parts;
 use http::uri::Authority;
 
 use crate::attributes::Known;
-use crate::authorize::Asked;
-use crate::downstream::{Downstream, Target};
+use crate::downstream::{Asked, Downstream, Target};
 use crate::failure::Failure;
 use crate::filtering::Filters;
 use crate::plan::{BoundPolicies, Cluster, Plans, PortPlan, RoutePlan, ServicePlan};

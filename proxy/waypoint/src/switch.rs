@@ -9,7 +9,7 @@ use cairn_http::upgrade::{Counters, OnUpgrade, Timeouts, Wanted, bridge};
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::authorize::Asked;
+use crate::downstream::Asked;
 use crate::exchange::Exchange;
 use crate::failure::Flags;
 use crate::{authorize, failure};

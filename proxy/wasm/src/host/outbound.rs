@@ -10,8 +10,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Host;
 use crate::bindings::cairn::filter::outbound::{Answer, Call, CallError, Host as Outbound};
-use crate::filter::Plugin;
 use crate::grants::{self, Calling};
+use crate::plugin::Plugin;
 
 /// Calls that one hook may make at once.
 const AT_ONCE: usize = 16;
