@@ -1,6 +1,8 @@
 //! `cairn demo`: a walk through what the mesh does, with real requests.
 
+mod component;
 mod files;
+mod filter;
 mod flow;
 mod scene;
 mod steps;

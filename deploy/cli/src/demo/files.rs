@@ -18,13 +18,17 @@ const MESH: [(&str, &str); 4] = [
     ("versions.yaml", example!("helloworld/versions.yaml")),
     ("waypoint.yaml", example!("helloworld/waypoint.yaml")),
 ];
-const WALKTHROUGH: [(&str, &str); 4] = [
+const WALKTHROUGH: [(&str, &str); 6] = [
     ("abort.yaml", ABORT),
     ("allow-sleep.yaml", ALLOW_SLEEP),
     ("delay.yaml", DELAY),
     ("split.yaml", SPLIT),
+    ("stamp.wat", STAMP_FILTER),
+    ("stamp.yaml", STAMP),
 ];
 
+pub(super) const STAMP: &str = example!("walkthrough/stamp.yaml");
+pub(super) const STAMP_FILTER: &str = example!("walkthrough/stamp.wat");
 pub(super) const DELAY: &str = example!("walkthrough/delay.yaml");
 pub(super) const ABORT: &str = example!("walkthrough/abort.yaml");
 pub(super) const SPLIT: &str = example!("walkthrough/split.yaml");
@@ -69,9 +73,9 @@ impl Files {
     }
 
     /// Puts a file into the mesh, whole at once.
-    pub(super) fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
+    pub(super) fn put(&self, name: &str, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
         let written = self.root.path().join("next");
-        fs::write(&written, text)
+        fs::write(&written, content)
             .and_then(|()| fs::rename(&written, self.mesh.join(name)))
             .with_context(|| format!("{name} cannot be written"))
     }

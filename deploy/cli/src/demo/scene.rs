@@ -64,6 +64,11 @@ impl<'a> Scene<'a> {
             .await;
     }
 
+    /// Puts a file into the mesh that is no YAML.
+    pub(super) fn place(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+        self.files.put(name, content)
+    }
+
     /// Takes a file out of the mesh, with a line in the table.
     pub(super) async fn remove(&mut self, name: &str, example: &str) {
         self.change(&format!("{example} removed"), |files| files.remove(name))

@@ -12,6 +12,7 @@ use crate::client::{Answer, Client};
 use crate::out;
 
 use super::files::{ABORT, ALLOW_SLEEP, DELAY, SPLIT};
+use super::filter;
 use super::flow::{Flow, Judgement, judge};
 use super::scene::Scene;
 use super::table::Outcome;
@@ -47,6 +48,7 @@ pub(super) async fn walk(scene: &mut Scene<'_>) {
     authorize(scene).await;
     edit_under_load(scene).await;
     access_lines(scene).await;
+    filter::walk(scene).await;
 }
 
 async fn hello(scene: &mut Scene<'_>) {

@@ -107,7 +107,7 @@ impl Scope<'_> {
             Attribute::Noted(filter, key) => Test::Noted {
                 filter: filter.clone(),
                 key: key.clone(),
-                values: texts(),
+                values: Texts::new(strings(), Wildcard::Present),
             },
             Attribute::Token => {
                 // As if no request had a token: that must not be what lets it pass.

@@ -287,13 +287,9 @@ fn value_matches(key: &str, value: &str, strict: bool, call: &Call) -> bool {
             lines.any(|line| value == "*" || full(&pattern(value, ""), line))
         }
         NOTED => {
-            let levels = call
-                .noted
-                .iter()
-                .filter(|(filter, key, _)| &**filter == "tagger" && &**key == "level");
-            levels
-                .map(|(_, _, level)| level)
-                .any(|level| full(&pattern(value, ""), level))
+            let is_level = |filter: &str, key: &str| filter == "tagger" && key == "level";
+            let mut levels = call.noted.iter().filter(|(filter, key, _)| is_level(filter, key));
+            levels.any(|(_, _, level)| value == "*" || full(&pattern(value, ""), level))
         }
         "request.headers[:authority]" => full(&pattern(value, ""), &call.authority),
         _ if key.starts_with("request.auth") => false,
