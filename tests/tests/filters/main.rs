@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod catalogue;
 mod failing;
 mod fetching;
 mod loading;
