@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 
 use cargo_metadata::{Message, TargetKind};
 
-/// The packages of the binaries. They are built together: each alone could need its dependencies with other features.
-const PACKAGES: [&str; 3] = ["cairn-cli", "cairn-waypoint", "cairn-ztunnel"];
+/// The packages of the binaries, and this one. They are built together: each alone could need its dependencies with other
+/// features, and this one has those that tests bring.
+const PACKAGES: [&str; 4] = ["cairn-cli", "cairn-waypoint", "cairn-ztunnel", "cairn-tests"];
 
 /// The path of `cairn`, `waypoint` or `ztunnel`, built from this tree in the profile of the tests.
 ///
