@@ -1,7 +1,7 @@
-//! Filters, built once.
+//! Filters, built from source.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ const TARGET: &str = "wasm32-wasip2";
 #[must_use]
 pub fn component(package: &str) -> Option<PathBuf> {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    if !has_target() {
+    if !has_target(TARGET) {
         let missing = format!("rustc has no target {TARGET}: `rustup target add {TARGET}`");
         assert!(std::env::var_os("CI").is_none(), "{missing}");
         eprintln!("skipped: {missing}");
@@ -28,22 +28,31 @@ pub fn component(package: &str) -> Option<PathBuf> {
     if let Some(path) = built.get(package) {
         return Some(path.clone());
     }
-    let path = build(package);
+    let filters = concat!(env!("CARGO_MANIFEST_DIR"), "/../filters");
+    let path = module(Path::new(filters), package, TARGET);
     built.insert(package.to_owned(), path.clone());
     Some(path)
 }
 
-fn has_target() -> bool {
+/// Whether the compiler has the libraries of a target.
+#[must_use]
+pub fn has_target(target: &str) -> bool {
     let libraries = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", TARGET])
+        .args(["--print", "target-libdir", "--target", target])
         .output();
     libraries.is_ok_and(|output| {
         let directory = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        output.status.success() && std::path::Path::new(&directory).is_dir()
+        output.status.success() && Path::new(&directory).is_dir()
     })
 }
 
-fn build(package: &str) -> PathBuf {
+/// The WebAssembly of a package in the workspace of `directory`, built for a target that the compiler has.
+///
+/// # Panics
+///
+/// It does not build.
+#[must_use]
+pub fn module(directory: &Path, package: &str, target: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
@@ -52,14 +61,14 @@ fn build(package: &str) -> PathBuf {
             "--locked",
             "--message-format=json-render-diagnostics",
         ])
-        .args(["--target", TARGET, "-p", package])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../filters"))
+        .args(["--target", target, "-p", package])
+        .current_dir(directory)
         .stdout(Stdio::piped())
         .output()
         .expect("cargo runs");
     assert!(
         output.status.success(),
-        "filter {package} does not build:\n{}",
+        "{package} does not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
     Message::parse_stream(output.stdout.as_slice())
@@ -71,6 +80,6 @@ fn build(package: &str) -> PathBuf {
             _ => None,
         })
         .last()
-        .expect("a component comes of it")
+        .expect("a module comes of it")
         .into()
 }

@@ -34,7 +34,7 @@ mod tunnels;
 pub use backend::{Backend, Seen};
 pub use binaries::binary;
 pub use client::{Answer, Client};
-pub use components::component;
+pub use components::{component, has_target, module};
 pub use directory::Directory;
 pub use echo::Echo;
 pub use example::Example;
