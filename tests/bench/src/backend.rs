@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bytes::{Buf as _, BytesMut};
+use bytes::BytesMut;
 use cairn_hbone::{ConnectionInfo, DrainWatch, Handler, Request, Settings, server, transport};
 use cairn_identity::{Credential, tls};
 use cairn_tests::Process;
@@ -29,6 +29,8 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     \r\n\
     {\"item\":7,\"name\":\"lantern\",\"price\":\"12.50\" }\n";
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+/// The request that is answered by what has come of it.
+const SEEN: &[u8] = b"GET /seen ";
 const READY: &str = "backend listening";
 
 /// What the process is told.
@@ -103,11 +105,26 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<()> {
     let mut received = BytesMut::with_capacity(4096);
     while stream.read_buf(&mut received).await? > 0 {
         while let Some(end) = find(&received, END_OF_HEAD) {
-            received.advance(end + END_OF_HEAD.len());
-            stream.write_all(RESPONSE).await?;
+            let head = received.split_to(end + END_OF_HEAD.len());
+            if head.starts_with(SEEN) {
+                stream.write_all(seen(&head).as_bytes()).await?;
+            } else {
+                stream.write_all(RESPONSE).await?;
+            }
         }
     }
     Ok(())
+}
+
+/// A response that tells the values of all `x-bench` of a request, with commas between.
+fn seen(head: &[u8]) -> String {
+    let text = String::from_utf8_lossy(head);
+    let values: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("x-bench: "))
+        .collect();
+    let body = values.join(",");
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// Where `needle` begins in `text`.

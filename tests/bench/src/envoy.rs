@@ -8,15 +8,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use cairn_tests::Process;
+use serde_json::Value;
 
-use crate::certificates::Certificates;
-use crate::mesh::{self, Mesh};
-use crate::scenario::Scenario;
-use crate::waypoint::Waypoint;
+use crate::mesh;
+use crate::waypoint::{Setting, Waypoint};
 
 pub use install::{VERSION, install};
 
-/// Starts `program` with one worker thread. `directory` is for its configuration, certificates and access log.
+/// Starts `program` with one worker thread and these HTTP filters before the router. `setting.directory` is for its certificates as well.
 ///
 /// # Errors
 ///
@@ -25,21 +24,15 @@ pub use install::{VERSION, install};
 /// # Panics
 ///
 /// It does not start.
-pub async fn start(
-    program: &Path,
-    mesh: &Mesh,
-    certificates: &Certificates,
-    scenario: Scenario,
-    directory: &Path,
-) -> Result<Waypoint> {
-    let files = certificates.write(&mesh::waypoint(), directory).await?;
+pub async fn start(program: &Path, setting: &Setting<'_>, filters: &[Value]) -> Result<Waypoint> {
+    let identity = mesh::waypoint();
+    let issuing = setting.certificates.write(&identity, &setting.directory);
     let config = config::bootstrap(&config::Inputs {
-        mesh: *mesh,
-        scenario,
-        certificate: files,
-        access_log: directory.join("access.log"),
+        setting,
+        certificate: issuing.await?,
+        filters,
     });
-    let path = directory.join("envoy.yaml");
+    let path = setting.directory.join("envoy.yaml");
     // JSON is YAML.
     std::fs::write(&path, format!("{config:#}"))?;
     let process = Process::start(
@@ -60,7 +53,7 @@ pub async fn start(
     process.wait_for_text("starting workers");
     Ok(Waypoint {
         name: "envoy",
-        address: mesh.envoy(),
+        address: setting.address,
         process,
     })
 }

@@ -15,6 +15,8 @@
 //! each; all on loopback. What counts is the CPU time of the waypoint's process per request ([`usage`]): unlike time on the
 //! clock it hardly depends on what else the machine does.
 //!
+//! `bench filters` does the same with filters in WebAssembly, and measures what they cannot do to other requests ([`filters`]).
+//!
 //! Envoy's chain leaves out what only Istio's build of it has, the metrics of `istio.stats` and the look-up of
 //! workloads; ours does both. The comparison is in Envoy's favour by that much.
 //!
@@ -29,9 +31,11 @@
 pub mod backend;
 pub mod certificates;
 pub mod envoy;
+pub mod filters;
 pub mod load;
 pub mod mesh;
 pub mod ours;
+pub mod place;
 pub mod policies;
 pub mod report;
 pub mod rounds;

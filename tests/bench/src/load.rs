@@ -30,6 +30,17 @@ pub struct Client {
     _pool: Pool,
 }
 
+/// Where tunnels lead, and through what.
+#[derive(Clone, Copy, Debug)]
+pub struct Through<'a> {
+    /// The mesh of the service.
+    pub mesh: &'a Mesh,
+    /// The waypoint's address.
+    pub waypoint: SocketAddr,
+    /// The port of the service.
+    pub port: u16,
+}
+
 /// What one round of requests took.
 #[derive(Debug)]
 pub struct Sample {
@@ -40,15 +51,14 @@ pub struct Sample {
 }
 
 impl Client {
-    /// Opens `count` tunnels to the service through the waypoint at `waypoint`, all on one connection.
+    /// Opens `count` tunnels through a waypoint, all on one connection.
     ///
     /// # Errors
     ///
     /// The waypoint is not there, has another identity, or refuses.
     pub async fn connect(
-        mesh: &Mesh,
         certificates: &Certificates,
-        waypoint: SocketAddr,
+        through: Through<'_>,
         count: usize,
         request: &'static str,
     ) -> Result<Client> {
@@ -60,12 +70,13 @@ impl Client {
         let destination = Destination {
             source: mesh::identity("sleep"),
             expected: Arc::from([mesh::waypoint()]),
-            address: waypoint,
-            bind: Some(mesh.client()),
+            address: through.waypoint,
+            bind: Some(through.mesh.client()),
         };
+        let service = SocketAddr::new(through.mesh.service().ip(), through.port);
         let mut tunnels = Vec::with_capacity(count);
         for _ in 0..count {
-            let request = ConnectRequest::new(Authority::Ip(mesh.service()));
+            let request = ConnectRequest::new(Authority::Ip(service));
             tunnels.push(pool.connect(&destination, request).await?);
         }
         ensure!(
@@ -106,17 +117,20 @@ impl Client {
         })
     }
 
-    /// The status of one request, on the first tunnel.
+    /// The status and the body of one request, on the first tunnel.
     ///
     /// # Errors
     ///
     /// There is no response.
-    pub async fn probe(&mut self, request: &str) -> Result<u16> {
+    pub async fn ask(&mut self, request: &str) -> Result<(u16, String)> {
         let tunnel = self.tunnels.first_mut().context("no tunnel is open")?;
         let request = Bytes::copy_from_slice(request.as_bytes());
-        timeout(PATIENCE, exchange(tunnel, request))
+        let response = timeout(PATIENCE, exchange(tunnel, request))
             .await
-            .context("no answer to a probe")?
+            .context("no answer to a probe")??;
+        let text = String::from_utf8_lossy(&response);
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        Ok((status(&response)?, body.to_owned()))
     }
 }
 
@@ -129,15 +143,15 @@ async fn stream(mut tunnel: Tunnel, request: Bytes, left: Arc<AtomicUsize>) -> R
         .is_ok()
     {
         let began = Instant::now();
-        let status = exchange(&mut tunnel, request.clone()).await?;
+        let status = status(&exchange(&mut tunnel, request.clone()).await?)?;
         ensure!(status == 200, "a request was answered {status}");
         latencies.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
     Ok((tunnel, latencies))
 }
 
-/// One request and the whole of its response; gives the status.
-async fn exchange(tunnel: &mut Tunnel, request: Bytes) -> Result<u16> {
+/// One request and the whole of its response.
+async fn exchange(tunnel: &mut Tunnel, request: Bytes) -> Result<Bytes> {
     tunnel.send(request).await?;
     let mut received = next(tunnel).await?;
     // The common case is a response in one piece, which is not copied.
@@ -147,7 +161,7 @@ async fn exchange(tunnel: &mut Tunnel, request: Bytes) -> Result<u16> {
         joined.extend_from_slice(&more);
         received = joined.freeze();
     }
-    status(&received).with_context(|| format!("not a response: {}", String::from_utf8_lossy(&received)))
+    Ok(received)
 }
 
 async fn next(tunnel: &mut Tunnel) -> Result<Bytes> {
@@ -180,9 +194,10 @@ fn content_length(head: &[u8]) -> Option<usize> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn status(response: &[u8]) -> Option<u16> {
-    let line = response.strip_prefix(b"HTTP/1.1 ")?;
-    std::str::from_utf8(line.get(..3)?).ok()?.parse().ok()
+fn status(response: &[u8]) -> Result<u16> {
+    let digits = response.strip_prefix(b"HTTP/1.1 ").and_then(|line| line.get(..3));
+    let status = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    status.with_context(|| format!("not a response: {}", String::from_utf8_lossy(response)))
 }
 
 #[cfg(test)]
@@ -197,13 +212,13 @@ mod tests {
             assert!(!is_complete(RESPONSE.get(..length).expect("a part")).expect("a response"));
         }
         assert!(is_complete(RESPONSE).expect("a response"));
-        assert_eq!(status(RESPONSE), Some(200));
+        assert_eq!(status(RESPONSE).expect("a response"), 200);
     }
 
     #[test]
     fn what_cannot_be_followed_is_an_error() {
         assert!(is_complete(&[RESPONSE, b"x"].concat()).is_err());
         assert!(is_complete(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
-        assert_eq!(status(b"SSH-2.0"), None);
+        assert!(status(b"SSH-2.0").is_err());
     }
 }

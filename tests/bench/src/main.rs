@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
-use cairn_bench::certificates::Certificates;
-use cairn_bench::load::Client;
-use cairn_bench::mesh::Mesh;
+use cairn_bench::filters::findings::{self, Finding};
+use cairn_bench::filters::{Equipment, chain, instances, memory, neighbours, reloading};
+use cairn_bench::mesh::SERVICE_PORT;
 use cairn_bench::ours::Build;
+use cairn_bench::place::Place;
 use cairn_bench::report::{self, Outcome};
 use cairn_bench::rounds::{self, Contender, Plan};
 use cairn_bench::scenario::{self, Scenario};
 use cairn_bench::{backend, envoy, ours};
 use cairn_tests::binary;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 /// Measures the waypoint.
@@ -30,10 +31,52 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Drives our waypoint and Envoy in turns and prints what each request costs.
-    Waypoint(Options),
+    Waypoint(WaypointOptions),
+    /// Measures what filters cost, side by side with Envoy, and what they cannot do to other requests.
+    Filters(FilterOptions),
     /// The application behind the waypoints.
     #[command(name = backend::COMMAND, hide = true)]
     Backend(backend::Arguments),
+    /// Many instances of a filter, to be weighed.
+    #[command(name = instances::COMMAND, hide = true)]
+    Instances(instances::Arguments),
+}
+
+#[derive(clap::Args)]
+struct WaypointOptions {
+    /// What to measure: base, policy, re-encapsulation, routes-NUMBER [default: all, with 10 and 10,000 routes].
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    scenario: Vec<Scenario>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(clap::Args)]
+struct FilterOptions {
+    /// What to measure [default: all].
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    part: Vec<Part>,
+    /// How often to reload a filter's configuration [default: as often as goes in a minute].
+    #[arg(long, value_name = "N")]
+    reloads: Option<usize>,
+    /// MiB of the component that is compiled while requests go on.
+    #[arg(long, value_name = "MIB", default_value_t = 12)]
+    large: usize,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// A part of what is measured about filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// None, one and ten filters, side by side with Envoy.
+    Chain,
+    /// Memory of an instance, and of the engine.
+    Memory,
+    /// Filters that are replaced while requests go on.
+    Reloading,
+    /// Requests beside those of a filter that misbehaves, or is being compiled.
+    Neighbours,
 }
 
 #[derive(clap::Args)]
@@ -47,9 +90,6 @@ struct Options {
     /// Streams on the one connection; Envoy takes 100.
     #[arg(long, value_name = "N", default_value_t = 64)]
     streams: usize,
-    /// What to measure: base, policy, re-encapsulation, routes-NUMBER [default: all, with 10 and 10,000 routes].
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    scenario: Vec<Scenario>,
     /// An Envoy to use in place of the one from PyPI.
     #[arg(long, value_name = "PATH", conflicts_with = "alone")]
     envoy: Option<PathBuf>,
@@ -75,6 +115,8 @@ fn main() -> ExitCode {
             .build()?;
         match Arguments::parse().command {
             Command::Waypoint(options) => runtime.block_on(waypoint(options)),
+            Command::Filters(options) => runtime.block_on(filters(options)),
+            Command::Instances(arguments) => runtime.block_on(instances::report(arguments)),
             Command::Backend(arguments) => runtime
                 .block_on(backend::serve(arguments))
                 .map(|never: Infallible| match never {}),
@@ -89,7 +131,65 @@ fn main() -> ExitCode {
     }
 }
 
-async fn waypoint(options: Options) -> Result<()> {
+async fn waypoint(arguments: WaypointOptions) -> Result<()> {
+    let options = arguments.options;
+    let equipment = equip(&options).await?;
+    let facts = facts(&options, equipment.envoy.as_deref());
+    writeln!(stdout(), "{}\n", serde_json::to_string_pretty(&facts)?)?;
+    report::begin(&mut stdout())?;
+    let chosen = match arguments.scenario.as_slice() {
+        [] => &scenario::ALL,
+        chosen => chosen,
+    };
+    let mut outcomes = Vec::new();
+    for scenario in chosen {
+        let measured = measure(*scenario, &equipment);
+        let outcome = measured.await.with_context(|| format!("scenario {scenario}"))?;
+        report::row(&mut stdout(), &outcome)?;
+        outcomes.push(outcome);
+    }
+    writeln!(stdout())?;
+    report::finish(&mut stdout(), &outcomes)?;
+    write_json(&options, &report::as_json(&outcomes, &facts))
+}
+
+async fn filters(arguments: FilterOptions) -> Result<()> {
+    let options = arguments.options;
+    let equipment = equip(&options).await?;
+    let facts = facts(&options, equipment.envoy.as_deref());
+    writeln!(stdout(), "{}\n", serde_json::to_string_pretty(&facts)?)?;
+    let parts = match arguments.part.as_slice() {
+        [] => Part::value_variants(),
+        chosen => chosen,
+    };
+    let (mut outcomes, mut found) = (Vec::new(), Vec::<Finding>::new());
+    for part in parts {
+        let findings = match part {
+            Part::Chain => {
+                outcomes = chain::compare(&equipment).await?;
+                report::begin(&mut stdout())?;
+                for outcome in &outcomes {
+                    report::row(&mut stdout(), outcome)?;
+                }
+                writeln!(stdout())?;
+                chain::findings(&outcomes)
+            }
+            Part::Memory => memory::measure(&equipment).await?,
+            Part::Reloading => reloading::measure(&equipment, arguments.reloads).await?,
+            Part::Neighbours => neighbours::measure(&equipment, arguments.large).await?,
+        };
+        findings::print(&mut stdout(), &findings)?;
+        found.extend(findings);
+    }
+    let mut document = report::as_json(&outcomes, &facts);
+    if let Value::Object(fields) = &mut document {
+        fields.insert("findings".to_owned(), findings::as_json(&found));
+    }
+    write_json(&options, &document)
+}
+
+/// The programs to measure, and how much to do.
+async fn equip(options: &Options) -> Result<Equipment> {
     ensure!(
         options.rounds > 0 && options.requests > 0,
         "nothing to measure: rounds and requests must be at least 1"
@@ -105,80 +205,52 @@ async fn waypoint(options: Options) -> Result<()> {
     };
     let waypoint = options.waypoint.clone().unwrap_or_else(|| binary("waypoint"));
     let baseline = options.baseline.clone();
-    let builds: Vec<Build> = [("cairn", Some(waypoint)), ("baseline", baseline)]
+    let builds = [("cairn", Some(waypoint)), ("baseline", baseline)]
         .into_iter()
         .filter_map(|(name, program)| {
             Some(Build {
                 name,
                 program: program?,
             })
-        })
-        .collect();
-    let facts = facts(&options, envoy.as_deref());
-    writeln!(stdout(), "{}\n", serde_json::to_string_pretty(&facts)?)?;
-    report::begin(&mut stdout())?;
-    let chosen = match options.scenario.as_slice() {
-        [] => &scenario::ALL,
-        chosen => chosen,
+        });
+    Ok(Equipment {
+        builds: builds.collect(),
+        envoy,
+        plan: Plan {
+            rounds: options.rounds,
+            requests: options.requests,
+        },
+        streams: options.streams,
+    })
+}
+
+fn write_json(options: &Options, document: &Value) -> Result<()> {
+    let Some(path) = &options.json else {
+        return Ok(());
     };
-    let mut outcomes = Vec::new();
-    for scenario in chosen {
-        let measured = measure(*scenario, &options, envoy.as_deref(), &builds);
-        let outcome = measured.await.with_context(|| format!("scenario {scenario}"))?;
-        report::row(&mut stdout(), &outcome)?;
-        outcomes.push(outcome);
-    }
-    writeln!(stdout())?;
-    report::finish(&mut stdout(), &outcomes)?;
-    if let Some(path) = &options.json {
-        let document = report::as_json(&outcomes, &facts);
-        fs::write(path, format!("{document:#}\n"))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    Ok(())
+    fs::write(path, format!("{document:#}\n"))
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// One scenario, in a mesh of its own that ends with it.
-async fn measure(
-    scenario: Scenario,
-    options: &Options,
-    envoy: Option<&Path>,
-    builds: &[Build],
-) -> Result<Outcome> {
-    let directory = tempfile::tempdir()?;
-    let place = |name: &str| -> Result<PathBuf> {
-        let path = directory.path().join(name);
-        fs::create_dir(&path)?;
-        Ok(path)
-    };
-    let mesh = Mesh::new();
-    let certificates = Certificates::open(&directory.path().join("ca"))?;
-    let ca = scenario.is_hbone().then(|| certificates.directory());
-    let _backend = backend::start(&std::env::current_exe()?, mesh.backend(), ca);
+async fn measure(scenario: Scenario, equipment: &Equipment) -> Result<Outcome> {
+    let place = Place::new(scenario)?;
     let mut waypoints = Vec::new();
-    if let Some(program) = envoy {
-        waypoints.push(envoy::start(program, &mesh, &certificates, scenario, &place("envoy")?).await?);
+    if let Some(program) = &equipment.envoy {
+        waypoints.push(envoy::start(program, &place.setting(0, scenario)?, &[]).await?);
     }
-    for (build, address) in builds.iter().zip([mesh.ours(), mesh.baseline()]) {
-        waypoints.push(ours::start(
-            build,
-            address,
-            &mesh,
-            &certificates,
-            scenario,
-            &place(build.name)?,
-        )?);
+    for (number, build) in (1..).zip(&equipment.builds) {
+        waypoints.push(ours::start(build, &place.setting(number, scenario)?, &[])?);
     }
     let mut contenders = Vec::new();
     for waypoint in waypoints {
-        let address = waypoint.address;
-        let connect = Client::connect(&mesh, &certificates, address, options.streams, scenario.request());
-        let mut client = connect
+        let connecting = place.connect(&waypoint, SERVICE_PORT, equipment.streams, scenario.request());
+        let mut client = connecting
             .await
-            .with_context(|| format!("{} at {address}", waypoint.name))?;
+            .with_context(|| format!("{} at {}", waypoint.name, waypoint.address))?;
         // Only what does the same is worth comparing.
         for (request, expected) in scenario.probes() {
-            let status = client.probe(request).await?;
+            let (status, _) = client.ask(request).await?;
             ensure!(
                 status == *expected,
                 "{} answers {status} where {expected} is due: {request}",
@@ -187,13 +259,9 @@ async fn measure(
         }
         contenders.push(Contender { waypoint, client });
     }
-    let plan = Plan {
-        rounds: options.rounds,
-        requests: options.requests,
-    };
     Ok(Outcome {
         scenario,
-        measured: rounds::run(&mut contenders, plan).await?,
+        measured: rounds::run(&mut contenders, equipment.plan).await?,
     })
 }
 

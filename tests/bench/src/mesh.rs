@@ -11,6 +11,8 @@ pub const TRUST_DOMAIN: &str = "cairn.bench";
 pub const HOST: &str = "app.default.svc.cluster.local";
 /// Port of the service.
 pub const SERVICE_PORT: u16 = 80;
+/// Another port of the service, where filters are measured.
+pub const OTHER_PORT: u16 = 81;
 /// Port of tunnels.
 pub const HBONE_PORT: u16 = 15008;
 
@@ -48,22 +50,10 @@ impl Mesh {
         self.network.ip(11)
     }
 
-    /// Our waypoint.
+    /// The waypoint of a number, up to 99.
     #[must_use]
-    pub fn ours(&self) -> SocketAddr {
-        self.network.socket(30, HBONE_PORT)
-    }
-
-    /// Another build of ours.
-    #[must_use]
-    pub fn baseline(&self) -> SocketAddr {
-        self.network.socket(32, HBONE_PORT)
-    }
-
-    /// Envoy.
-    #[must_use]
-    pub fn envoy(&self) -> SocketAddr {
-        self.network.socket(31, HBONE_PORT)
+    pub fn waypoint(&self, number: u8) -> SocketAddr {
+        self.network.socket(30 + number, HBONE_PORT)
     }
 }
 

@@ -1,17 +1,15 @@
 //! Our waypoint on a generated directory of YAML.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cairn_tests::Process;
 use serde_json::{Value, json};
 
-use crate::certificates::Certificates;
-use crate::mesh::{Mesh, SERVICE_PORT, TRUST_DOMAIN};
+use crate::mesh::TRUST_DOMAIN;
 use crate::policies;
 use crate::scenario::Scenario;
-use crate::waypoint::Waypoint;
+use crate::waypoint::{Setting, Waypoint};
 
 /// Routes of one VirtualService. Objects in a cluster are limited to about a megabyte; many routes are many objects.
 const ROUTES_EACH: usize = 500;
@@ -25,7 +23,7 @@ pub struct Build {
     pub program: PathBuf,
 }
 
-/// Starts a build with one worker thread. `directory` is for its configuration and its access log.
+/// Starts a build with one worker thread and these WasmPlugins.
 ///
 /// # Errors
 ///
@@ -34,26 +32,17 @@ pub struct Build {
 /// # Panics
 ///
 /// It does not start.
-pub fn start(
-    build: &Build,
-    address: SocketAddr,
-    mesh: &Mesh,
-    certificates: &Certificates,
-    scenario: Scenario,
-    directory: &Path,
-) -> Result<Waypoint> {
-    let config = directory.join("config");
-    std::fs::create_dir(&config)?;
-    let access_log = directory.join("access.log");
+pub fn start(build: &Build, setting: &Setting<'_>, plugins: &[Value]) -> Result<Waypoint> {
+    let config = setting.directory.join("config");
+    std::fs::create_dir_all(&config)?;
     for (name, objects) in [
-        ("mesh.yaml", objects(mesh, address, scenario, &access_log)),
-        ("routes.yaml", virtual_services(scenario)),
-        ("policies.yaml", policies_of(scenario)),
+        ("mesh.yaml", objects(setting)),
+        ("routes.yaml", virtual_services(setting.scenario)),
+        ("policies.yaml", policies_of(setting.scenario)),
     ] {
-        // JSON is YAML.
-        let documents: Vec<String> = objects.iter().map(|object| format!("{object:#}\n")).collect();
-        std::fs::write(config.join(name), documents.join("---\n"))?;
+        std::fs::write(config.join(name), yaml(&objects))?;
     }
+    write_plugins(&setting.directory, plugins)?;
     let text = |path: &'_ Path| {
         path.to_str()
             .map(str::to_owned)
@@ -67,25 +56,56 @@ pub fn start(
             "--gateway",
             "default/waypoint",
             "--ca",
-            &text(certificates.directory())?,
+            &text(setting.certificates.directory())?,
+            "--cache",
+            &text(&setting.directory.join("cache"))?,
             "--threads",
             "1",
         ],
     );
     process.wait_for_text("waypoint listening");
-    Ok(Waypoint {
+    let waypoint = Waypoint {
         name: build.name,
-        address,
+        address: setting.address,
         process,
-    })
+    };
+    waypoint.wait_for_filters(plugins.len());
+    Ok(waypoint)
 }
 
-fn objects(mesh: &Mesh, address: SocketAddr, scenario: Scenario, access_log: &Path) -> Vec<Value> {
+/// Puts these WasmPlugins in place of those that are there, at once, in the configuration of the waypoint of this directory.
+///
+/// # Errors
+///
+/// The directory cannot be written.
+pub fn write_plugins(directory: &Path, plugins: &[Value]) -> Result<()> {
+    let written = directory.join("plugins");
+    std::fs::write(&written, yaml(plugins))?;
+    std::fs::rename(&written, directory.join("config").join("plugins.yaml"))?;
+    Ok(())
+}
+
+/// JSON is YAML.
+fn yaml(objects: &[Value]) -> String {
+    let documents: Vec<String> = objects.iter().map(|object| format!("{object:#}\n")).collect();
+    documents.join("---\n")
+}
+
+fn objects(setting: &Setting<'_>) -> Vec<Value> {
+    let (address, mesh, scenario) = (setting.address, setting.mesh, setting.scenario);
     let log = if scenario.has_access_log() {
-        format!("\naccessLogFile: {}", access_log.display())
+        let path = setting.directory.join("access.log");
+        format!("\naccessLogFile: {}", path.display())
     } else {
         String::new()
     };
+    let ports: Vec<Value> = scenario
+        .ports()
+        .iter()
+        .map(
+            |port| json!({"name": format!("http-{port}"), "port": port, "targetPort": mesh.backend().port()}),
+        )
+        .collect();
     let mut application = json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -123,7 +143,7 @@ fn objects(mesh: &Mesh, address: SocketAddr, scenario: Scenario, access_log: &Pa
             "spec": {
                 "clusterIP": mesh.service().ip(),
                 "selector": {"app": "app"},
-                "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": mesh.backend().port()}],
+                "ports": ports,
             },
         }),
         application,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Error, bail};
 
+use crate::mesh::{OTHER_PORT, SERVICE_PORT};
 use crate::routes::{self, Route};
 
 /// One kind of work.
@@ -18,6 +19,8 @@ pub enum Scenario {
     Routes(usize),
     /// The base chain, and HBONE again to the destination's ztunnel.
     Reencapsulation,
+    /// The base chain, and so many filters in WebAssembly; they are told apart from it.
+    Filters(usize),
 }
 
 /// All of them, in the order of the report.
@@ -29,12 +32,31 @@ pub const ALL: [Scenario; 5] = [
     Scenario::Routes(10_000),
 ];
 
+/// A request of which a filter sees sixteen lines.
+const FILTERED: &str = concat!(
+    "GET /shop/items?id=7&sort=price HTTP/1.1\r\n",
+    "host: app.default.svc.cluster.local\r\n",
+    "user-agent: cairn-bench/1\r\n",
+    "accept: application/json\r\n",
+    "accept-encoding: gzip, deflate\r\n",
+    "accept-language: en\r\n",
+    "authorization: Bearer 4e9f1c2a7b4e9f1c2a7b\r\n",
+    "cache-control: no-cache\r\n",
+    "cookie: session=4e9f1c2a7b; theme=dark\r\n",
+    "x-b3-sampled: 0\r\n",
+    "x-b3-spanid: 00f067aa0ba902b7\r\n",
+    "x-b3-traceid: 4bf92f3577b34da6a3ce929d0e0e4736\r\n",
+    "x-request-id: 9b6a1d2e-3f0c-4f5e-8a76-0d4c1b2a3e4f\r\n",
+    "x-tenant: blue\r\n",
+    "\r\n"
+);
+
 impl Scenario {
     /// The routes, first to last; none is the default route.
     #[must_use]
     pub fn routes(self) -> Vec<Route> {
         match self {
-            Scenario::Base | Scenario::Reencapsulation => Vec::new(),
+            Scenario::Base | Scenario::Reencapsulation | Scenario::Filters(_) => Vec::new(),
             Scenario::Policy => routes::shop(),
             Scenario::Routes(count) => routes::tenants(count),
         }
@@ -58,9 +80,21 @@ impl Scenario {
         self == Scenario::Reencapsulation
     }
 
+    /// Ports of the service.
+    #[must_use]
+    pub fn ports(self) -> &'static [u16] {
+        match self {
+            Scenario::Filters(_) => &[SERVICE_PORT, OTHER_PORT],
+            _ => &[SERVICE_PORT],
+        }
+    }
+
     /// The requests, all alike.
     #[must_use]
     pub fn request(self) -> &'static str {
+        if let Scenario::Filters(_) = self {
+            return FILTERED;
+        }
         concat!(
             "GET /shop/items?id=7&sort=price HTTP/1.1\r\n",
             "host: app.default.svc.cluster.local\r\n",
@@ -76,7 +110,9 @@ impl Scenario {
     #[must_use]
     pub fn probes(self) -> &'static [(&'static str, u16)] {
         match self {
-            Scenario::Base | Scenario::Reencapsulation => &[("GET / HTTP/1.1\r\nhost: app\r\n\r\n", 200)],
+            Scenario::Base | Scenario::Reencapsulation | Scenario::Filters(_) => {
+                &[("GET / HTTP/1.1\r\nhost: app\r\n\r\n", 200)]
+            }
             Scenario::Policy => &[
                 // No rule allows it.
                 ("GET /healthz HTTP/1.1\r\nhost: app\r\n\r\n", 403),
@@ -101,6 +137,7 @@ impl fmt::Display for Scenario {
             Scenario::Policy => f.pad("policy"),
             Scenario::Routes(count) => f.pad(&format!("routes-{count}")),
             Scenario::Reencapsulation => f.pad("re-encapsulation"),
+            Scenario::Filters(count) => f.pad(&format!("filters-{count}")),
         }
     }
 }

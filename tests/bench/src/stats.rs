@@ -25,14 +25,20 @@ pub fn spread(values: &[f64]) -> f64 {
 /// The value that `percent` of all are not above (nearest rank); 0 of none. Sorts the values.
 #[must_use]
 pub fn percentile(values: &mut [u32], percent: usize) -> u32 {
+    per_mille(values, percent * 10)
+}
+
+/// The value that `thousandths` of all are not above (nearest rank); 0 of none. Sorts the values.
+#[must_use]
+pub fn per_mille(values: &mut [u32], thousandths: usize) -> u32 {
     values.sort_unstable();
-    let rank = (values.len() * percent).div_ceil(100).max(1);
+    let rank = (values.len() * thousandths).div_ceil(1000).max(1);
     values.get(rank - 1).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{median, percentile, spread};
+    use super::{median, per_mille, percentile, spread};
 
     #[test]
     fn the_middle_of_odd_and_even() {
@@ -52,6 +58,8 @@ mod tests {
         let mut values: Vec<u32> = (1..=200).rev().collect();
         assert_eq!(percentile(&mut values, 50), 100);
         assert_eq!(percentile(&mut values, 99), 198);
+        assert_eq!(per_mille(&mut values, 999), 200);
+        assert_eq!(per_mille(&mut values, 5), 1);
         assert_eq!(percentile(&mut [7], 99), 7);
         assert_eq!(percentile(&mut [], 50), 0);
     }

@@ -60,9 +60,25 @@ pub fn memory(process: u32) -> Result<Memory> {
     })
 }
 
+/// The memory that a process has now, in KiB, with its share of what it has in common with others (PSS): a page that is
+/// mapped several times counts once.
+///
+/// # Errors
+///
+/// The process is gone.
+pub fn proportional(process: u32) -> Result<u64> {
+    let path = format!("/proc/{process}/smaps_rollup");
+    let rollup = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+    rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:"))
+        .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
+        .with_context(|| format!("{path} has no Pss"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{cpu_time, memory};
+    use super::{cpu_time, memory, proportional};
 
     #[test]
     fn the_own_process_has_used_something() {
@@ -73,11 +89,13 @@ mod tests {
         assert!(cpu_time(process).expect("the own CPU time") > before);
         let memory = memory(process).expect("the own memory");
         assert!(memory.resident >= memory.anonymous && memory.anonymous > 0);
+        assert!(proportional(process).expect("the own share") > 0);
     }
 
     #[test]
     fn a_process_that_is_not_there_is_an_error() {
         assert!(cpu_time(u32::MAX).is_err());
         assert!(memory(u32::MAX).is_err());
+        assert!(proportional(u32::MAX).is_err());
     }
 }

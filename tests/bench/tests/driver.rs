@@ -6,7 +6,7 @@
     clippy::indexing_slicing
 )]
 
-use cairn_tests::{Process, binary};
+use cairn_tests::{Process, binary, component};
 use serde_json::Value;
 
 const SCENARIOS: [&str; 4] = ["base", "policy", "re-encapsulation", "routes-10"];
@@ -47,5 +47,57 @@ async fn every_scenario_is_driven_and_written_down() {
         );
         assert!(waypoint["resident_kib"].as_u64().unwrap() > 0, "{waypoint}");
         assert!(output.text.contains(name), "{}", output.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_are_driven_and_written_down() {
+    // Nothing to drive without a compiler for them, which says so.
+    if component("bench").is_none() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("measured.json");
+    let waypoint = binary("waypoint");
+    let output = Process::start(
+        env!("CARGO_BIN_EXE_bench").as_ref(),
+        &[
+            "filters",
+            "--alone",
+            "--rounds=1",
+            "--requests=64",
+            "--streams=8",
+            "--reloads=20",
+            "--large=1",
+            "--waypoint",
+            waypoint.to_str().unwrap(),
+            "--json",
+            file.to_str().unwrap(),
+        ],
+    )
+    .wait();
+    assert_eq!(output.code, Some(0), "{}", output.text);
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let scenarios = written["scenarios"].as_array().unwrap();
+    let names: Vec<&str> = scenarios
+        .iter()
+        .filter_map(|one| one["scenario"].as_str())
+        .collect();
+    assert_eq!(names, ["filters-0", "filters-1", "filters-10"]);
+    let findings = written["findings"].as_array().unwrap();
+    for what in [
+        "cairn: each of ten filters",
+        "memory of each of 512 instances",
+        "replaced by YAML that names another module",
+        "memory at the end",
+        "p99 beside a filter that spins, to that without",
+        "p99.9 meanwhile, to that without",
+    ] {
+        let found = findings.iter().find(|one| one["what"] == what);
+        assert!(
+            found.is_some_and(|one| one["value"].is_f64()),
+            "{what}: {written}"
+        );
+        assert!(output.text.contains(what), "{}", output.text);
     }
 }

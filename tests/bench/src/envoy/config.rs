@@ -1,13 +1,11 @@
 //! Envoy's configuration: the bootstrap and the clusters.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use super::listeners;
 use crate::certificates::Files;
-use crate::mesh::{HBONE_PORT, HOST, Mesh, SERVICE_PORT, TRUST_DOMAIN};
-use crate::scenario::Scenario;
+use crate::mesh::{HBONE_PORT, HOST, SERVICE_PORT, TRUST_DOMAIN};
+use crate::waypoint::Setting;
 
 /// Takes what has come out of the tunnels.
 pub(super) const MAIN: &str = "main_internal";
@@ -17,17 +15,17 @@ pub(super) const ORIGINATE: &str = "connect_originate";
 pub(super) const ORIGINAL_DST: &str = "envoy.filters.listener.original_dst";
 
 /// What the configuration is made from.
-pub(super) struct Inputs {
-    pub(super) mesh: Mesh,
-    pub(super) scenario: Scenario,
+pub(super) struct Inputs<'a> {
+    pub(super) setting: &'a Setting<'a>,
     pub(super) certificate: Files,
-    pub(super) access_log: PathBuf,
+    /// HTTP filters before the router.
+    pub(super) filters: &'a [Value],
 }
 
-pub(super) fn bootstrap(inputs: &Inputs) -> Value {
+pub(super) fn bootstrap(inputs: &Inputs<'_>) -> Value {
     let mut listeners = vec![listeners::terminate(inputs), listeners::main(inputs)];
     let mut clusters = vec![internal(), service(inputs)];
-    if inputs.scenario.is_hbone() {
+    if inputs.setting.scenario.is_hbone() {
         listeners.push(listeners::originate());
         clusters.push(ztunnel(inputs));
     }
@@ -75,10 +73,10 @@ fn internal() -> Value {
 }
 
 /// The endpoints of the service.
-fn service(inputs: &Inputs) -> Value {
+fn service(inputs: &Inputs<'_>) -> Value {
     let name = cluster_name();
-    let backend = inputs.mesh.backend();
-    let endpoint = if inputs.scenario.is_hbone() {
+    let backend = inputs.setting.mesh.backend();
+    let endpoint = if inputs.setting.scenario.is_hbone() {
         json!({
             "endpoint": {"address": {"envoy_internal_address": {
                 "server_listener_name": ORIGINATE,
@@ -111,7 +109,7 @@ fn service(inputs: &Inputs) -> Value {
 }
 
 /// The tunnels to the destinations' ztunnels.
-fn ztunnel(inputs: &Inputs) -> Value {
+fn ztunnel(inputs: &Inputs<'_>) -> Value {
     json!({
         "name": ORIGINATE,
         "type": "ORIGINAL_DST",
@@ -134,7 +132,7 @@ fn ztunnel(inputs: &Inputs) -> Value {
 }
 
 /// Istio's TLS between waypoints and ztunnels.
-pub(super) fn tls(inputs: &Inputs) -> Value {
+pub(super) fn tls(inputs: &Inputs<'_>) -> Value {
     let certificate = &inputs.certificate;
     json!({
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},

@@ -15,8 +15,8 @@ const ACCESS_LOG: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-
     %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
 
 /// Port 15008: TLS, HTTP/2, CONNECT.
-pub(super) fn terminate(inputs: &Inputs) -> Value {
-    let address = inputs.mesh.envoy();
+pub(super) fn terminate(inputs: &Inputs<'_>) -> Value {
+    let address = inputs.setting.address;
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "connect_terminate",
@@ -93,8 +93,8 @@ fn connect_authority() -> Value {
 }
 
 /// Inside a tunnel: the chain that the address and port choose.
-pub(super) fn main(inputs: &Inputs) -> Value {
-    let service = inputs.mesh.service();
+pub(super) fn main(inputs: &Inputs<'_>) -> Value {
+    let service = inputs.setting.mesh.service();
     let chain = format!("inbound-vip|{SERVICE_PORT}|http|{HOST}");
     let by_port = json!({"matcher": {"matcher_tree": {
         "input": input("port", "envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput"),
@@ -116,9 +116,10 @@ pub(super) fn main(inputs: &Inputs) -> Value {
 }
 
 /// The chain of the service.
-fn waypoint(inputs: &Inputs) -> Value {
+fn waypoint(inputs: &Inputs<'_>) -> Value {
     let cluster = cluster_name();
     let mut routes: Vec<Value> = inputs
+        .setting
         .scenario
         .routes()
         .iter()
@@ -128,7 +129,7 @@ fn waypoint(inputs: &Inputs) -> Value {
         routes.push(routes::envoy_default(&cluster));
     }
     let mut filters = Vec::new();
-    if inputs.scenario.has_policies() {
+    if inputs.setting.scenario.has_policies() {
         filters.extend(policies::envoy());
     }
     filters.extend([
@@ -148,9 +149,10 @@ fn waypoint(inputs: &Inputs) -> Value {
             "cors",
             json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors"}),
         ),
-        router(),
     ]);
-    let access_log: Vec<Value> = if inputs.scenario.has_access_log() {
+    filters.extend_from_slice(inputs.filters);
+    filters.push(router());
+    let access_log: Vec<Value> = if inputs.setting.scenario.has_access_log() {
         vec![access_log(inputs)]
     } else {
         Vec::new()
@@ -176,12 +178,12 @@ fn waypoint(inputs: &Inputs) -> Value {
     })
 }
 
-fn access_log(inputs: &Inputs) -> Value {
+fn access_log(inputs: &Inputs<'_>) -> Value {
     json!({
         "name": "envoy.access_loggers.file",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": inputs.access_log,
+            "path": inputs.setting.directory.join("access.log"),
             "log_format": {"text_format_source": {"inline_string": ACCESS_LOG}},
         },
     })

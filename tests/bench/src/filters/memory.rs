@@ -1,0 +1,68 @@
+//! What filters occupy.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::findings::Finding;
+use super::{Equipment, guests, instances, plugins};
+use crate::mesh::SERVICE_PORT;
+use crate::place::Place;
+use crate::scenario::Scenario;
+use crate::{ours, usage};
+
+/// Instances whose memory is measured.
+const INSTANCES: usize = 512;
+const INSTANCE_GOAL: f64 = 64.0;
+const ENGINE_GOAL: f64 = 5.0;
+/// Requests after which a waypoint is warm.
+const WARM: usize = 2000;
+
+/// The memory of an instance, and of all that comes with the first filter.
+///
+/// # Errors
+///
+/// A request or a process fails.
+///
+/// # Panics
+///
+/// A filter does not build, or a process does not start.
+pub async fn measure(equipment: &Equipment) -> Result<Vec<Finding>> {
+    let module = guests::ours("bench")?;
+    let mut found = vec![
+        Finding::new(
+            format!("memory of each of {INSTANCES} instances"),
+            instances::measure(&module, INSTANCES)?,
+            "KiB",
+        )
+        .with_goal(INSTANCE_GOAL),
+    ];
+    let place = Place::new(Scenario::Filters(0))?;
+    let one = plugins::reading(&module, 1);
+    let without = resident(equipment, &place, 0, &[]).await?;
+    let compiled = resident(equipment, &place, 1, &one).await?;
+    // In the same place, where what was compiled is kept.
+    let cached = resident(equipment, &place, 1, &one).await?;
+    found.push(Finding::new("memory without filters", without, "MiB"));
+    for (what, with) in [("compiled", compiled), ("from the cache", cached)] {
+        let finding = Finding::new(
+            format!("memory of engine and first filter, {what}"),
+            with - without,
+            "MiB",
+        );
+        found.push(finding.with_goal(ENGINE_GOAL));
+    }
+    Ok(found)
+}
+
+/// The memory, in MiB, of a waypoint with these plugins that has served requests.
+async fn resident(equipment: &Equipment, place: &Place, number: u8, plugins: &[Value]) -> Result<f64> {
+    let scenario = Scenario::Filters(plugins.len());
+    let setting = place.setting(number, scenario)?;
+    let waypoint = ours::start(equipment.build()?, &setting, plugins)?;
+    let request = scenario.request();
+    let mut client = place
+        .connect(&waypoint, SERVICE_PORT, equipment.streams, request)
+        .await?;
+    client.run(WARM).await?;
+    Ok(usage::proportional(waypoint.process.id())? as f64 / 1024.0)
+}
