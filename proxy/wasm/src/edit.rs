@@ -31,6 +31,15 @@ enum Change {
 pub(crate) fn request(head: &mut RequestHead, edits: Vec<Edit>) -> Result<bool, HookFailure> {
     let changes = parse(edits, Part::Request)?;
     bounded(&head.headers, &changes)?;
+    let heads = |method: &Method| *method == Method::HEAD;
+    let other =
+        |change: &Change| matches!(change, Change::Method(method) if heads(method) != heads(&head.method));
+    if changes.iter().any(other) {
+        // Whether the response has a body is decided by the method, for the client by that which it sent.
+        return Err(illegal(
+            "`:method` can neither become nor cease to be HEAD".to_owned(),
+        ));
+    }
     let changed = !changes.is_empty();
     for change in changes {
         match change {
@@ -47,10 +56,22 @@ pub(crate) fn request(head: &mut RequestHead, edits: Vec<Edit>) -> Result<bool, 
 pub(crate) fn response(head: &mut ResponseHead, edits: Vec<Edit>) -> Result<bool, HookFailure> {
     let changes = parse(edits, Part::Response)?;
     bounded(&head.headers, &changes)?;
+    let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && changes.iter().any(|change| matches!(change, Change::Status(_))) {
+        return Err(illegal(
+            "`:status` 101 stays: what follows it is no body".to_owned(),
+        ));
+    }
     let changed = !changes.is_empty();
     for change in changes {
         match change {
-            Change::Status(status) => head.status = status,
+            Change::Status(status) => {
+                // The length that it tells is that of the body which it does not have.
+                if head.status == StatusCode::NOT_MODIFIED {
+                    head.headers.remove(CONTENT_LENGTH);
+                }
+                head.status = status;
+            }
             other => apply(&mut head.headers, other),
         }
     }

@@ -14,10 +14,20 @@ pub(crate) enum Part {
 /// Makes all changes, or none.
 pub(crate) fn edit(lines: &mut Lines, edits: Vec<Edit>, part: Part) -> Result<(), String> {
     let mut changed = lines.clone();
+    // Whether there is a body is said by the method that the client sent, and by these statuses.
+    let is = |line: &str, value: &[u8]| {
+        lines
+            .iter()
+            .any(|(name, content)| name == line && content == value)
+    };
+    let (asks_for_head, switches) = (is(":method", b"HEAD"), is(":status", b"101"));
     for edit in edits {
         match edit {
             Edit::Set((name, value)) => {
                 check(&name, &value, part, false)?;
+                if name == ":method" && asks_for_head != (value == b"HEAD") || name == ":status" && switches {
+                    return Err(format!("`{name}` cannot be changed in this way"));
+                }
                 let at = changed.iter().position(|(known, _)| *known == name);
                 changed.retain(|(known, _)| *known != name);
                 changed.insert(at.unwrap_or(changed.len()).min(changed.len()), (name, value));

@@ -151,3 +151,28 @@ fn a_reply_must_be_one() {
         );
     }
 }
+
+#[test]
+fn nothing_changes_whether_a_message_has_a_body() {
+    for (was, becomes) in [(Method::HEAD, &b"GET"[..]), (Method::GET, b"HEAD")] {
+        let mut head = RequestHead {
+            method: was,
+            ..head()
+        };
+        let before = head.clone();
+        let failure = request(&mut head, vec![set("x-b", b"1"), set(":method", becomes)]).unwrap_err();
+        assert_eq!(failure.reason, Reason::Edit);
+        assert_eq!((head.method, head.headers), (before.method, before.headers));
+    }
+    let respond = |status: u16, to: &[u8]| {
+        let mut head = ResponseHead {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from_static("5"))]),
+        };
+        response(&mut head, vec![set(":status", to)]).map(|_| head)
+    };
+    assert!(respond(101, b"200").is_err());
+    assert!(respond(200, b"304").is_err());
+    assert!(respond(200, b"404").unwrap().headers.contains_key(CONTENT_LENGTH));
+    assert!(!respond(304, b"200").unwrap().headers.contains_key(CONTENT_LENGTH));
+}
