@@ -99,7 +99,7 @@ impl Filter {
         self.judge(exchange, Side::Request, said)
     }
 
-    /// A part of the request's body has come.
+    /// A part of the request's body has come. `held`: the head still waits for the body.
     ///
     /// # Errors
     ///
@@ -109,9 +109,10 @@ impl Filter {
         exchange: &mut Exchange,
         part: &[u8],
         end: bool,
+        held: bool,
     ) -> Result<BodyVerdict, HookFailure> {
         let said = self.hook(exchange, Hook::RequestBody { part, end }).await?;
-        self.judge_body(exchange, Side::Request, said)
+        self.judge_body(exchange, Side::Request, held, said)
     }
 
     /// The request's trailers have come.
@@ -150,7 +151,7 @@ impl Filter {
         self.judge(exchange, Side::Response, said)
     }
 
-    /// A part of the response's body has come.
+    /// A part of the response's body has come. `held`: the head still waits for the body.
     ///
     /// # Errors
     ///
@@ -160,9 +161,10 @@ impl Filter {
         exchange: &mut Exchange,
         part: &[u8],
         end: bool,
+        held: bool,
     ) -> Result<BodyVerdict, HookFailure> {
         let said = self.hook(exchange, Hook::ResponseBody { part, end }).await?;
-        self.judge_body(exchange, Side::Response, said)
+        self.judge_body(exchange, Side::Response, held, said)
     }
 
     /// The response's trailers have come.
@@ -285,6 +287,7 @@ impl Filter {
         &self,
         exchange: &mut Exchange,
         side: Side,
+        held: bool,
         said: Said,
     ) -> Result<BodyVerdict, HookFailure> {
         let Said::Body(verdict) = said else {
@@ -294,6 +297,11 @@ impl Filter {
             WitBodyVerdict::Pass => BodyVerdict::Pass,
             WitBodyVerdict::Replace(body) => BodyVerdict::Replace(body.into()),
             WitBodyVerdict::Hold => BodyVerdict::Hold,
+            // Policies and routes have seen it, or the client has.
+            WitBodyVerdict::Release((edits, _)) if !held && !edits.is_empty() => {
+                let message = "changes a head that has gone on already";
+                return self.counted(Err(HookFailure::new(Reason::Edit, message)));
+            }
             WitBodyVerdict::Release((edits, body)) => BodyVerdict::Release {
                 changed: self.counted(change(exchange, side, edits))?,
                 body: body.map(Bytes::from),

@@ -241,6 +241,10 @@ impl<'a, F: Filter> Exchange<'a, F> {
                 Vec::new()
             }
             BodyVerdict::Hold => self.forward(side, whole, end),
+            BodyVerdict::Release((edits, _)) if !self.side(side).held && !edits.is_empty() => {
+                self.failure = Some("changes a head that has gone on already".to_owned());
+                Vec::new()
+            }
             BodyVerdict::Release((edits, body)) => {
                 self.edit(side, edits);
                 self.side(side).held = false;

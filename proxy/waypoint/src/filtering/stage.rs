@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use cairn_http::body::{Body, Error};
-use cairn_wasm::{BodyInterest, BodyVerdict, HookFailure, Reason};
+use cairn_wasm::{BodyInterest, BodyVerdict, Exchange, HookFailure, Reason};
 use http::HeaderMap;
 use http_body::{Body as _, Frame};
 
@@ -233,10 +233,16 @@ impl Stage {
             all.freeze()
         };
         self.told = end;
-        let (shared, index, side, again) = (Arc::clone(&self.shared), self.index, self.side, !self.begun);
+        let (shared, index, side) = (Arc::clone(&self.shared), self.index, self.side);
+        let (first, held) = (!self.begun, !self.released);
         self.begun = true;
         self.calling = Some(Box::pin(async move {
-            let called = body_hook(&shared, index, side, &part, end, again).await;
+            let mut exchange = shared.exchange.lock().await;
+            let called = match shared.active.get(index) {
+                Some(active) => active.body(side, &mut exchange, (&part, end), held, first).await,
+                None => Ok(BodyVerdict::Pass),
+            };
+            drop(exchange);
             Called::Body(part, called)
         }));
     }
@@ -345,30 +351,29 @@ impl Stage {
     }
 }
 
-/// Calls a body hook; a second time, in a fresh instance, where the plugin wants that and the filter has seen nothing yet.
-async fn body_hook(
-    shared: &Shared,
-    index: usize,
-    side: Side,
-    part: &[u8],
-    end: bool,
-    first: bool,
-) -> Result<BodyVerdict, HookFailure> {
-    let mut exchange = shared.exchange.lock().await;
-    let Some(active) = shared.active.get(index) else {
-        return Ok(BodyVerdict::Pass);
-    };
-    let mut again = first && active.spec.fail == FailStrategy::Reload;
-    loop {
-        let called = match side {
-            Side::Request => active.filter.on_request_body(&mut exchange, part, end).await,
-            Side::Response => active.filter.on_response_body(&mut exchange, part, end).await,
-        };
-        if called.is_ok() || !again {
-            return called;
+impl Active {
+    /// Shows a part of a body to the filter; a second time, to a fresh instance, where the plugin wants that and the filter
+    /// has seen nothing of the body before.
+    async fn body(
+        &self,
+        side: Side,
+        exchange: &mut Exchange,
+        (part, end): (&[u8], bool),
+        held: bool,
+        first: bool,
+    ) -> Result<BodyVerdict, HookFailure> {
+        let mut again = first && self.spec.fail == FailStrategy::Reload;
+        loop {
+            let called = match side {
+                Side::Request => self.filter.on_request_body(exchange, part, end, held).await,
+                Side::Response => self.filter.on_response_body(exchange, part, end, held).await,
+            };
+            if called.is_ok() || !again {
+                return called;
+            }
+            again = false;
+            self.filter.refresh();
         }
-        again = false;
-        active.filter.refresh();
     }
 }
 
