@@ -338,6 +338,10 @@ impl From<&Stopped> for Failure {
                 ..
             } => Failure::RequestTooLarge,
             Stopped::TooLarge { .. } => Failure::ResponseTooLarge,
+            Stopped::Stalled {
+                side: filtering::Side::Request,
+            } => Failure::StreamIdle,
+            Stopped::Stalled { .. } => Failure::ResponseTimeout,
             Stopped::Broken {
                 side: filtering::Side::Request,
                 error,

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use cairn_http::body::{Body, Error};
+use cairn_http::serve::STREAM_IDLE;
 use cairn_wasm::{BodyInterest, BodyVerdict, Exchange, HookFailure, Reason};
 use http::HeaderMap;
 use http_body::{Body as _, Frame};
@@ -35,6 +36,9 @@ pub(crate) enum Stopped {
     /// More of the body had to be kept back than may be.
     #[error("a body is too large for filter {plugin}")]
     TooLarge { plugin: Arc<str>, side: Side },
+    /// The body has not come for so long that its head waits no more.
+    #[error("a body did not come")]
+    Stalled { side: Side },
     /// The body broke off while it was kept back.
     #[error("a body broke off")]
     Broken {
@@ -42,6 +46,22 @@ pub(crate) enum Stopped {
         #[source]
         error: Error,
     },
+}
+
+impl Stopped {
+    /// Why a body ended early: by what another filter made of it, or by itself.
+    fn broken(side: Side, error: Error) -> Stopped {
+        match error {
+            Error::Producer(producer) => match producer.downcast::<Stopped>() {
+                Ok(stopped) => *stopped,
+                Err(producer) => Stopped::Broken {
+                    side,
+                    error: Error::Producer(producer),
+                },
+            },
+            error => Stopped::Broken { side, error },
+        }
+    }
 }
 
 /// A message that may go on.
@@ -122,7 +142,9 @@ impl Stage {
                 changed: false,
             });
         }
-        poll_fn(|cx| self.poll_release(cx)).await?;
+        let released = poll_fn(|cx| self.poll_release(cx));
+        let released = tokio::time::timeout(STREAM_IDLE, released).await;
+        released.unwrap_or(Err(Stopped::Stalled { side: self.side }))?;
         self.released = true;
         let changed = self.changed;
         let all = self.ended && self.ready.iter().all(Frame::is_data);
@@ -186,8 +208,7 @@ impl Stage {
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Err(error)) => {
-                    let side = self.side;
-                    return Poll::Ready(Some(Err(Stopped::Broken { side, error })));
+                    return Poll::Ready(Some(Err(Stopped::broken(self.side, error))));
                 }
                 None if self.told || !self.is_on() => return Poll::Ready(None),
                 None => self.tell(Bytes::new(), true),
@@ -451,3 +472,6 @@ impl http_body::Body for Held {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;
