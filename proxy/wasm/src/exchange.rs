@@ -133,7 +133,7 @@ impl Exchange {
         Exchange(None)
     }
 
-    /// The head of the request, with what filters have changed; `None` after a hook that never ended.
+    /// The head of the request, with what filters have changed; `None` of one that is gone.
     pub fn request(&self) -> Option<&RequestHead> {
         self.0.as_deref().map(|content| &content.request)
     }
@@ -160,11 +160,6 @@ impl Exchange {
         self.0.as_deref_mut()?.response.as_mut()
     }
 
-    /// What a filter has noted under a key.
-    pub fn metadata(&self, filter: &str, key: &str) -> Option<&Value> {
-        self.0.as_deref()?.metadata(filter, key)
-    }
-
     /// All that filters have noted: the filter's name, the key and the value.
     pub fn notes(&self) -> impl Iterator<Item = (&Arc<str>, &str, &Value)> {
         let notes = self.0.iter().flat_map(|content| &content.metadata);
@@ -177,7 +172,7 @@ impl Exchange {
     }
 
     pub(crate) fn lend(&mut self) -> Result<Box<Content>, HookFailure> {
-        let gone = || HookFailure::new(Reason::Limit, "another hook of this exchange never ended");
+        let gone = || HookFailure::new(Reason::Limit, "the exchange is gone");
         let mut content = self.0.take().ok_or_else(gone)?;
         // What a hook that failed wanted to leave.
         content.draft = Draft::default();

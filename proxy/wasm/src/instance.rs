@@ -159,9 +159,11 @@ impl Instance {
         self.store.data_mut().exchange = Some(exchange.lend()?);
         let limits = &self.plugin.spec.limits;
         let (cpu, wall) = (limits.cpu, limits.wall);
-        let called = self.bounded(cpu, wall, hook).await;
-        exchange.give_back(self.store.data_mut().exchange.take());
-        called
+        let lent = Lent {
+            instance: self,
+            exchange,
+        };
+        lent.instance.bounded(cpu, wall, hook).await
     }
 
     /// Calls what is called for no exchange.
@@ -286,6 +288,19 @@ impl Drop for Instance {
 
 /// Gives the next call this much CPU time; the tick under way is not counted.
 fn allow(store: &mut Store<Host>, cpu: Duration) {
+/// An exchange that an instance has for one hook. It comes back however the hook ends, also when nobody waits for it any more.
+struct Lent<'a> {
+    instance: &'a mut Instance,
+    exchange: &'a mut Exchange,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.exchange
+            .give_back(self.instance.store.data_mut().exchange.take());
+    }
+}
+
     let ticks = cpu.as_nanos().div_ceil(TICK.as_nanos());
     let budget = &mut store.data_mut().budget;
     budget.ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
