@@ -144,10 +144,11 @@ impl Instance {
         self.uses < limits.uses && self.counted <= self.fresh.saturating_add(GROWTH)
     }
 
-    /// What it has after `configure` is what a fresh one has.
+    /// What it has after `configure` is what a fresh one has, which has served no hook yet.
     pub(crate) fn configured(&mut self) {
         self.settle();
         self.fresh = self.counted;
+        self.uses = 0;
     }
 
     /// Calls a hook with the exchange lent to it. Of an instance whose hook has failed nothing can be expected any more.
