@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::failure::{HookFailure, Reason};
+use crate::failure::{Exceeded, HookFailure, Reason};
 
 /// Values that a filter may note about one exchange.
 const METADATA_KEYS: usize = 64;
@@ -85,7 +85,7 @@ impl Attributes for Unknown {
 /// One request with its response, on its way through the proxy.
 ///
 /// While a hook is under way the content is with the instance that serves it; it is back when the hook's future has
-/// resolved. Of one whose future was dropped before, what filters noted is lost, and so is the exchange.
+/// resolved or was dropped.
 pub struct Exchange(Option<Box<Content>>);
 
 pub(crate) struct Content {
@@ -223,7 +223,7 @@ impl Content {
         filter: &Arc<str>,
         key: String,
         value: Value,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Exceeded> {
         let draft = &mut self.draft.metadata;
         draft.retain(|note| !note.is(filter, &key));
         let kept = self
@@ -239,7 +239,7 @@ impl Content {
             value,
         };
         if count >= METADATA_KEYS || used + note.size() > METADATA_BYTES {
-            return Err("metadata beyond 64 keys or 16 KiB");
+            return Err(Exceeded("metadata beyond 64 keys or 16 KiB"));
         }
         draft.push(note);
         Ok(())
@@ -256,9 +256,9 @@ impl Content {
     /// # Errors
     ///
     /// When it is too much.
-    pub(crate) fn set_state(&mut self, plugin: &Arc<str>, state: Vec<u8>) -> Result<(), &'static str> {
+    pub(crate) fn set_state(&mut self, plugin: &Arc<str>, state: Vec<u8>) -> Result<(), Exceeded> {
         if state.len() > STATE_BYTES {
-            return Err("state beyond 64 KiB");
+            return Err(Exceeded("state beyond 64 KiB"));
         }
         self.draft.state = Some((Arc::clone(plugin), state));
         Ok(())

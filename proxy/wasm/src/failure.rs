@@ -127,6 +127,11 @@ pub struct HookFailure {
     pub message: String,
 }
 
+/// What a guest asked for and may not have, which ends its hook.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Exceeded(pub(crate) &'static str);
+
 impl HookFailure {
     /// A failure for a reason.
     pub fn new(reason: Reason, message: impl Into<String>) -> HookFailure {

@@ -14,7 +14,7 @@ use crate::bindings::{Filter as World, FilterIndices, FilterPre};
 use crate::block;
 use crate::engine::{Engine, TICK};
 use crate::exchange::Exchange;
-use crate::failure::{HookFailure, LoadError, Reason};
+use crate::failure::{Exceeded, HookFailure, LoadError, Reason};
 use crate::host::Host;
 use crate::plugin::Plugin;
 use crate::subscriptions::Lines;
@@ -206,6 +206,7 @@ impl Instance {
                     said(&error)
                 ),
             ),
+            Some(Err(error)) if error.is::<Exceeded>() => (Reason::Limit, said(&error)),
             Some(Err(error)) => (Reason::Trap, said(&error)),
         };
         Err(HookFailure::new(reason, message))
@@ -287,8 +288,6 @@ impl Drop for Instance {
     }
 }
 
-/// Gives the next call this much CPU time; the tick under way is not counted.
-fn allow(store: &mut Store<Host>, cpu: Duration) {
 /// An exchange that an instance has for one hook. It comes back however the hook ends, also when nobody waits for it any more.
 struct Lent<'a> {
     instance: &'a mut Instance,
@@ -302,6 +301,8 @@ impl Drop for Lent<'_> {
     }
 }
 
+/// Gives the next call this much CPU time; the tick under way is not counted.
+fn allow(store: &mut Store<Host>, cpu: Duration) {
     let ticks = cpu.as_nanos().div_ceil(TICK.as_nanos());
     let budget = &mut store.data_mut().budget;
     budget.ticks = u64::try_from(ticks).unwrap_or(u64::MAX);

@@ -78,7 +78,7 @@ impl HostExchange for Host {
         let filter = std::sync::Arc::clone(&self.plugin.spec.name);
         self.exchange()?
             .set_metadata(&filter, key, from_guest(value))
-            .map_err(wasmtime::Error::msg)
+            .map_err(wasmtime::Error::new)
     }
 
     fn state(&mut self, _: Resource<Current>) -> wasmtime::Result<Vec<u8>> {
@@ -90,7 +90,7 @@ impl HostExchange for Host {
         let plugin = std::sync::Arc::clone(&self.plugin.spec.plugin);
         self.exchange()?
             .set_state(&plugin, state)
-            .map_err(wasmtime::Error::msg)
+            .map_err(wasmtime::Error::new)
     }
 
     /// Guests borrow exchanges and never own one.

@@ -6,6 +6,7 @@ use tracing::Level;
 
 use super::Host;
 use crate::bindings::cairn::filter::{clock, log, metrics, random, shared};
+use crate::failure::Exceeded;
 use crate::log::Log;
 use crate::measure::Kind;
 use crate::shared::SetError;
@@ -80,7 +81,9 @@ fn nanoseconds(duration: Duration) -> u64 {
 impl random::Host for Host {
     fn bytes(&mut self, len: u32) -> wasmtime::Result<Vec<u8>> {
         if len > RANDOM {
-            return Err(wasmtime::Error::msg("more than 4096 random bytes with one call"));
+            return Err(wasmtime::Error::new(Exceeded(
+                "more than 4096 random bytes with one call",
+            )));
         }
         let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
         rand::fill(bytes.as_mut_slice());

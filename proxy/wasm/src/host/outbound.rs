@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Host;
 use crate::bindings::cairn::filter::outbound::{Answer, Call, CallError, Host as Outbound};
+use crate::failure::Exceeded;
 use crate::grants::{self, Calling};
 use crate::plugin::Plugin;
 
@@ -26,7 +27,7 @@ impl Outbound for Host {
 
     async fn http_all(&mut self, calls: Vec<Call>) -> wasmtime::Result<Vec<Result<Answer, CallError>>> {
         if calls.len() > AT_ONCE {
-            return Err(wasmtime::Error::msg("more than 16 calls at once"));
+            return Err(wasmtime::Error::new(Exceeded("more than 16 calls at once")));
         }
         let mut under_way: Vec<_> = calls
             .into_iter()
