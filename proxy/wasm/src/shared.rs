@@ -1,6 +1,7 @@
 //! The store that all instances of a plugin share.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ const OVERHEAD: usize = 64;
 /// Values by key, of one plugin. They survive its generations.
 #[derive(Debug)]
 pub struct SharedStore {
-    capacity: usize,
+    capacity: AtomicUsize,
     content: Mutex<Content>,
 }
 
@@ -41,9 +42,14 @@ impl SharedStore {
     /// An empty store for so many bytes.
     pub fn new(capacity: usize) -> SharedStore {
         SharedStore {
-            capacity,
+            capacity: capacity.into(),
             content: Mutex::default(),
         }
+    }
+
+    /// Makes it a store for so many bytes. What it holds beyond stays until it expires or is deleted.
+    pub fn resize(&self, capacity: usize) {
+        self.capacity.store(capacity, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<(Vec<u8>, u64)> {
@@ -65,7 +71,13 @@ impl SharedStore {
         if expected.is_some_and(|expected| expected != current) {
             return Err(SetError::Conflict(current));
         }
-        content.put(self.capacity, key, value, ttl.map(|ttl| now + ttl), now)
+        content.put(
+            self.capacity.load(Ordering::Relaxed),
+            key,
+            value,
+            ttl.map(|ttl| now + ttl),
+            now,
+        )
     }
 
     /// The sum after adding. A value that is no number counts as 0.
@@ -86,7 +98,13 @@ impl SharedStore {
             return Ok(sum);
         }
         let value = by.to_le_bytes().to_vec();
-        content.put(self.capacity, key, value, ttl.map(|ttl| now + ttl), now)?;
+        content.put(
+            self.capacity.load(Ordering::Relaxed),
+            key,
+            value,
+            ttl.map(|ttl| now + ttl),
+            now,
+        )?;
         Ok(by)
     }
 

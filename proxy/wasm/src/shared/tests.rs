@@ -52,3 +52,20 @@ fn a_store_that_is_full_makes_room_of_what_has_expired_alone() {
     store.set("e".into(), vec![0], None, None).unwrap();
     assert!(store.get("c").is_some());
 }
+
+#[test]
+fn another_capacity_holds_for_what_comes_later() {
+    let store = SharedStore::new(100);
+    assert_eq!(
+        store.set("a".into(), vec![0; 80], None, None),
+        Err(SetError::Full)
+    );
+    store.resize(1000);
+    store.set("a".into(), vec![0; 80], None, None).unwrap();
+    store.resize(100);
+    assert!(store.get("a").is_some());
+    assert_eq!(
+        store.set("b".into(), vec![0; 20], None, None),
+        Err(SetError::Full)
+    );
+}

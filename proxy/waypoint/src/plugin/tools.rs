@@ -74,6 +74,7 @@ impl Tools {
             targets: spec.granted.targets.iter().cloned().collect(),
             outbound: Some(Arc::clone(&self.outbound)),
         };
+        slot.shared.resize(spec.limits.shared);
         let wanted = Spec {
             plugin: Arc::clone(&spec.label),
             name: if spec.name.is_empty() {
