@@ -14,6 +14,19 @@ const VALUE: usize = 128;
 /// Upper bounds of a histogram's buckets, as exponents of two.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -10..=20;
 const OTHER: &str = "other";
+/// What the proxy itself tells of filters. A name that is there twice makes all metrics of the proxy unreadable.
+pub(crate) const RESERVED: [&str; 8] = [
+    "calls",
+    "cpu_seconds",
+    "dropped_log_lines",
+    "failing",
+    "failures",
+    "instances",
+    "load_failures",
+    "memory_bytes",
+];
+/// What kinds of metrics add to their names.
+const SUFFIXES: [&str; 5] = ["_total", "_bucket", "_sum", "_count", "_created"];
 
 /// What a metric measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +102,19 @@ impl GuestMetrics {
         }
         metrics.push(Metric {
             kind,
+        if RESERVED.contains(&&*name) {
+            return Err(format!("`{name}` is the name of a metric of the waypoint's own"));
+        }
+        if let Some(suffix) = SUFFIXES.into_iter().find(|suffix| name.ends_with(suffix)) {
+            return Err(format!(
+                "`{name}` ends in `{suffix}`, which is added to names where it belongs"
+            ));
+        }
+        let twice =
+            |(index, label): (usize, &String)| labels.iter().skip(index + 1).any(|other| other == label);
+        if labels.iter().enumerate().any(twice) {
+            return Err(format!("metric `{name}` has a label twice"));
+        }
             name,
             labels,
             series: HashMap::new(),
