@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWrite;
+use tokio::runtime::Handle;
 use tracing::Level;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
@@ -25,6 +26,8 @@ pub(crate) struct Log {
     began: Instant,
     /// The second since `began` in the upper half, the lines of that second in the lower.
     window: AtomicU64,
+    /// Lines that were dropped and of which the log does not know yet.
+    untold: Arc<AtomicU64>,
 }
 
 impl Log {
@@ -35,6 +38,7 @@ impl Log {
             lines: lines.into(),
             began: Instant::now(),
             window: AtomicU64::new(0),
+            untold: Arc::default(),
         }
     }
 
@@ -54,7 +58,7 @@ impl Log {
             return;
         }
         if !self.admit() {
-            self.meter.dropped_line();
+            self.dropped();
             return;
         }
         let plugin = &*self.plugin;
@@ -66,6 +70,27 @@ impl Log {
             Level::WARN => tracing::warn!(target: "filter", plugin, "{message}"),
             _ => tracing::error!(target: "filter", plugin, "{message}"),
         }
+    }
+
+    /// Counts a line that is not written. In a second, when it is known how many there were, the log is told.
+    fn dropped(&self) {
+        self.meter.dropped_line();
+        if self.untold.fetch_add(1, Ordering::Relaxed) > 0 {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let (plugin, untold, most) = (Arc::clone(&self.plugin), Arc::clone(&self.untold), self.lines);
+        runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let dropped = untold.swap(0, Ordering::Relaxed);
+            let plugin = &*plugin;
+            tracing::warn!(
+                plugin,
+                "{dropped} lines of the filter were dropped: it may write {most} in a second"
+            );
+        });
     }
 
     fn admit(&self) -> bool {

@@ -58,6 +58,8 @@ struct Metric {
     name: String,
     labels: Vec<String>,
     series: HashMap<Vec<String>, Series>,
+    /// It has more sets of labels than are kept.
+    overflowed: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -100,8 +102,6 @@ impl GuestMetrics {
                 "`{wrong}` is not a name of letters, digits and underscores"
             ));
         }
-        metrics.push(Metric {
-            kind,
         if RESERVED.contains(&&*name) {
             return Err(format!("`{name}` is the name of a metric of the waypoint's own"));
         }
@@ -115,9 +115,12 @@ impl GuestMetrics {
         if labels.iter().enumerate().any(twice) {
             return Err(format!("metric `{name}` has a label twice"));
         }
+        metrics.push(Metric {
+            kind,
             name,
             labels,
             series: HashMap::new(),
+            overflowed: false,
         });
         Ok(u32::try_from(metrics.len() - 1).unwrap_or(u32::MAX))
     }
@@ -169,6 +172,13 @@ impl GuestMetrics {
         }
         if !metric.series.contains_key(&labels) && metric.series.len() >= SERIES {
             labels.fill(OTHER.to_owned());
+            if !std::mem::replace(&mut metric.overflowed, true) {
+                tracing::warn!(
+                    plugin = &*self.plugin,
+                    "metric `{}` has more than {SERIES} sets of labels: further ones are counted together as `{OTHER}`",
+                    metric.name
+                );
+            }
         }
         change(metric.kind, metric.series.entry(labels).or_default());
     }
