@@ -77,8 +77,9 @@ impl Filters {
         known: Arc<dyn Attributes>,
     ) -> Result<Option<Filters>, Stopped> {
         let mut active = Vec::with_capacity(chain.len());
+        let mut patience = None;
         for attached in chain {
-            match attached.slot.current().await {
+            match attached.slot.current(&mut patience).await {
                 Some(filter) => active.push(Active {
                     filter,
                     spec: Arc::clone(&attached.spec),

@@ -9,6 +9,7 @@ use cairn_api::meta::ObjectRef;
 use cairn_telemetry::metrics::{Expose, Exposition};
 use cairn_wasm::{Filter, GuestMetrics, Meter, SharedStore};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::spec::PluginSpec;
 
@@ -51,14 +52,16 @@ impl Slot {
     }
 
     /// The generation in force. While there was none yet, waits for the first for a while: whoever attaches a plugin wants
-    /// requests neither refused nor let through meanwhile.
-    pub(crate) async fn current(&self) -> Option<Arc<Filter>> {
+    /// requests neither refused nor let through meanwhile. `until` is when a request has waited long enough for all of its
+    /// plugins, from the first that it waits for.
+    pub(crate) async fn current(&self, until: &mut Option<Instant>) -> Option<Arc<Filter>> {
         if let Some(filter) = self.filter.load_full() {
             return Some(filter);
         }
         let mut status = self.status.subscribe();
         let loaded = status.wait_for(|status| *status != Status::Loading);
-        let _ = tokio::time::timeout(PATIENCE, loaded).await;
+        let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
+        let _ = tokio::time::timeout_at(until, loaded).await;
         self.filter.load_full()
     }
 
