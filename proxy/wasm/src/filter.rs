@@ -323,10 +323,7 @@ async fn first(
     template: &Template,
 ) -> Result<(Instance, crate::bindings::cairn::filter::types::Subscriptions), LoadError> {
     let plugin = template.plugin();
-    let start = |failure: HookFailure| {
-        plugin.spec.meter.failed(Reason::Start);
-        LoadError::Start(failure.to_string())
-    };
+    let start = |failure: HookFailure| LoadError::Start(failure.to_string());
     let mut instance = template.instance().await.map_err(start)?;
     let (longest, config, name) = (plugin.spec.limits.start, &*plugin.spec.config, &*plugin.spec.name);
     let said = instance

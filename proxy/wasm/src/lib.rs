@@ -47,6 +47,7 @@ mod plugin;
 mod pool;
 mod shared;
 mod spec;
+mod recent;
 mod subscriptions;
 mod verdict;
 

@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::failure::Reason;
+use crate::recent::Recent;
+
+/// A plugin of which so many hooks have failed within a minute fails often.
+const OFTEN: u64 = 10;
 
 /// The counts of one plugin.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub struct Meter {
     plugin: Arc<str>,
     calls: AtomicU64,
     failures: [AtomicU64; Reason::ALL.len()],
+    recent: Recent,
+    load_failures: AtomicU64,
     busy_nanoseconds: AtomicU64,
     instances: AtomicI64,
     memory: AtomicI64,
@@ -25,6 +31,8 @@ impl Meter {
             plugin: plugin.into(),
             calls: AtomicU64::new(0),
             failures: Default::default(),
+            recent: Recent::new(),
+            load_failures: AtomicU64::new(0),
             busy_nanoseconds: AtomicU64::new(0),
             instances: AtomicI64::new(0),
             memory: AtomicI64::new(0),
@@ -68,11 +76,39 @@ impl Meter {
         self.dropped_lines.load(Ordering::Relaxed)
     }
 
-    /// Counts a failure.
+    /// Hooks that failed in the last minute, for whatever reason.
+    pub fn recent_failures(&self) -> u64 {
+        self.recent.count()
+    }
+
+    /// Whether so many hooks failed in the last minute that somebody should look after it.
+    pub fn fails_often(&self) -> bool {
+        self.recent_failures() >= OFTEN
+    }
+
+    /// Generations that could not be put in force.
+    pub fn load_failures(&self) -> u64 {
+        self.load_failures.load(Ordering::Relaxed)
+    }
+
+    /// Counts a failure. That there are many of them is logged, once a minute.
     pub fn failed(&self, reason: Reason) {
         if let Some(count) = self.failure(reason) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+        self.recent.add();
+        if self.fails_often() && self.recent.once() {
+            tracing::error!(
+                plugin = &*self.plugin,
+                "the filter fails often: {} of its hooks in the last minute, the last one by {reason}",
+                self.recent_failures()
+            );
+        }
+    }
+
+    /// Counts a generation that cannot be put in force.
+    pub fn load_failed(&self) {
+        self.load_failures.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn called(&self, took: Duration) {

@@ -2,6 +2,7 @@
 
 use cairn_config::Problem;
 use cairn_identity::Identities;
+use cairn_wasm::{Meter, Reason};
 use serde_json::{Value, json};
 
 use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
@@ -48,8 +49,23 @@ fn filter(slot: &Slot) -> Value {
         "status": status,
         "reason": reason,
         "calls": slot.meter.calls(),
+        "failsOften": slot.meter.fails_often(),
+        "failuresInLastMinute": slot.meter.recent_failures(),
+        "failures": failures(&slot.meter),
+        "loadFailures": slot.meter.load_failures(),
         "instances": slot.meter.instances(),
     })
+}
+
+/// By reason, of those that there were.
+fn failures(meter: &Meter) -> Value {
+    let counted = Reason::ALL
+        .into_iter()
+        .map(|reason| (reason, meter.failures(reason)));
+    let counted = counted.filter(|(_, count)| *count > 0);
+    counted
+        .map(|(reason, count)| (reason.to_string(), json!(count)))
+        .collect()
 }
 
 fn port(plan: &PortPlan) -> Value {

@@ -9,6 +9,7 @@ use cairn_api::meta::ObjectRef;
 use cairn_fetch::{Request, Retry, Source};
 use cairn_wasm::{Filter, Outbound};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::slot::{Slot, Slots};
 use super::spec::PluginSpec;
@@ -18,6 +19,8 @@ use super::tools::{Storage, Tools};
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a module that came and is no good is left alone: it may be published anew under its name.
 const AGAIN: Duration = Duration::from_secs(5 * 60);
+/// A ticker that fails each time is spoken of no more often than this; its failures are counted.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Keeps the filters of all plugins as their resources want them.
 pub(crate) struct Loader {
@@ -176,11 +179,15 @@ fn tick(filter: &Arc<Filter>) -> Option<Task> {
     Some(Task(tokio::spawn(async move {
         let mut interval = tokio::time::interval(every);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut told = None;
         loop {
             interval.tick().await;
             let Some(filter) = filter.upgrade() else { return };
-            if let Err(failure) = filter.tick().await {
-                tracing::warn!(plugin = &*filter.spec().plugin, "tick: {failure}");
+            if let Err(failure) = filter.tick().await
+                && told.is_none_or(|told: Instant| told.elapsed() >= SILENCE)
+            {
+                told = Some(Instant::now());
+                tracing::warn!(plugin = &*filter.spec().plugin, "tick failed: {failure}");
             }
         }
     })))

@@ -79,6 +79,7 @@ impl Slot {
     }
 
     pub(super) fn failed(&self, reason: String) {
+        self.meter.load_failed();
         self.status.send_replace(Status::Failed(reason));
     }
 }
