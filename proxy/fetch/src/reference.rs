@@ -109,7 +109,9 @@ fn parse(text: &str) -> Result<ImageReference, &'static str> {
         Some(_) => (HUB.to_owned(), path.to_owned()),
         None => (HUB.to_owned(), format!("library/{path}")),
     };
-    if registry.contains(['@', '\\', '?', '#', '%']) || registry.starts_with(':') {
+    // What is no letter of a host could make an address of another one.
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if !registry.bytes().all(legal) || registry.starts_with(':') {
         return Err("its registry is no host");
     }
     if repository.is_empty() || !repository.split('/').all(is_component) {
@@ -221,6 +223,8 @@ mod tests {
             "r.io/../f",
             "r.io/f/",
             "user@r.io/f",
+            "r .io/f",
+            "r.io\u{7f}:80/f",
             "r.io/f?x",
             "r.io:80\\x/f",
             ":80/f",
