@@ -35,6 +35,8 @@ mod error;
 mod fetcher;
 mod flight;
 mod format;
+#[doc(hidden)]
+pub mod fuzz;
 mod guard;
 mod manifest;
 mod reference;

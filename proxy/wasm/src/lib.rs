@@ -35,6 +35,8 @@ mod exchange;
 mod expose;
 mod failure;
 mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 mod grants;
 mod host;
 mod imports;
@@ -45,9 +47,9 @@ mod measure;
 mod meter;
 mod plugin;
 mod pool;
+mod recent;
 mod shared;
 mod spec;
-mod recent;
 mod subscriptions;
 mod verdict;
 

@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used)]
 
 mod config;
+mod filters;
 mod http;
 mod text;
 
@@ -36,6 +37,12 @@ pub const TARGETS: &[Target] = &[
     http::SNIFF,
     config::CERTIFICATE,
     config::CONFIGURATION,
+    filters::CHALLENGE,
+    filters::DOCKER_CONFIG,
+    filters::EDITS,
+    filters::LAYER,
+    filters::MANIFEST,
+    filters::SOURCE,
 ];
 
 /// Runs one target on one input.

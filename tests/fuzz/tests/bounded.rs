@@ -84,5 +84,6 @@ macro_rules! tests {
 }
 
 tests! {
-    authority baggage certificate configuration duration forwarded grpc_message http1 http2 path sniff spiffe_id traceparent
+    authority baggage certificate challenge configuration docker_config duration edits forwarded grpc_message http1 http2 layer manifest path
+    sniff source spiffe_id traceparent
 }
