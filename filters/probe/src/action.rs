@@ -1,6 +1,7 @@
 //! What the filter does at a hook.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cairn_filter::{Edits, Exchange, Reply, Value, clock, info, plugin, random};
 use serde::Deserialize;
@@ -87,6 +88,20 @@ pub(crate) enum Action {
     /// More than may be kept.
     StateSize {
         bytes: usize,
+    },
+    /// Notes a value of so many bytes.
+    MetadataSize {
+        bytes: usize,
+    },
+    /// How many times this instance has been told so; it is kept in its own memory.
+    Count {
+        into: String,
+    },
+    /// Does it at all calls for an exchange but the first `times`.
+    Later {
+        #[serde(default = "one")]
+        times: u32,
+        action: Box<Action>,
     },
     /// A field of the request, which need not be subscribed to.
     Field {
@@ -184,6 +199,10 @@ impl Action {
                 After::Reply(grpc.map_or_else(|| reply.clone(), |grpc| reply.clone().grpc(grpc)))
             }
             Action::All { actions } => all(actions, exchange, metrics),
+            Action::Later { times, action } => match exchange {
+                Some(exchange) if is_early(exchange, *times) => After::Next(Edits::new()),
+                _ => action.act(exchange, metrics),
+            },
             other => After::Next(match exchange {
                 Some(exchange) => other.edit(exchange, metrics),
                 None => other.alone(metrics),
@@ -218,6 +237,10 @@ impl Action {
                 exchange.set_state_bytes(&vec![b's'; *bytes]);
                 edits
             }
+            Action::MetadataSize { bytes } => {
+                exchange.set_metadata("size", "m".repeat(*bytes).as_str());
+                edits
+            }
             Action::Field { name, into } => edits.set(into, exchange.request_field(name).unwrap_or_default()),
             other => other.alone(metrics),
         }
@@ -238,6 +261,7 @@ impl Action {
                 edits
             }
             Action::Allocate { bytes: None } => misdeed::hoard(),
+            Action::Count { into } => edits.set(into, count().to_string()),
             Action::Recurse => edits.set("x-depth", misdeed::recurse(0).to_string()),
             Action::Log { count, text } => {
                 for line in 1..=*count {
@@ -335,6 +359,22 @@ impl Action {
         });
         Edits::new().set(into, shown.collect::<Vec<_>>().join(", "))
     }
+}
+
+fn count() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Counts the calls for an exchange in its state, one byte each.
+fn is_early(exchange: &Exchange<'_>, times: u32) -> bool {
+    let mut calls = exchange.state_bytes();
+    let early = calls.len() < usize::try_from(times).unwrap_or(usize::MAX);
+    if early {
+        calls.push(b'.');
+        exchange.set_state_bytes(&calls);
+    }
+    early
 }
 
 fn all(actions: &[Action], exchange: Option<&Exchange<'_>>, metrics: &Metrics) -> After {

@@ -14,6 +14,8 @@ pub(crate) struct Config {
     /// Only for requests whose `x-probe` names the hook; it may name several, with commas between.
     pub(crate) only_marked: bool,
     pub(crate) configure: Configure,
+    /// One more counter, which is never used.
+    pub(crate) define: Option<String>,
     /// In place of what follows from the hooks that have something to do.
     subscribe: Option<Subscribe>,
     pub(crate) request_head: Option<Action>,

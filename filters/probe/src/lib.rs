@@ -39,6 +39,9 @@ impl Filter for Probe {
             Configure::Panic => misdeed::panic("configured to panic in `configure`"),
             Configure::Spin => misdeed::spin(),
         }
+        if let Some(name) = &config.define {
+            Counter::new(name, &[])?;
+        }
         let metrics = Metrics {
             calls: Counter::new("probe_calls", &["label"])?,
             last: Gauge::new("probe_last", &[])?,
@@ -147,7 +150,15 @@ impl Probe {
         !self.config.only_marked
             || exchange
                 .request_field("x-probe")
-                .is_some_and(|mark| mark.split(',').any(|name| name.trim() == hook))
+                .is_some_and(|marks| marks.split(',').any(|mark| is_hook(mark.trim(), hook)))
+    }
+}
+
+/// Whether a mark names the hook, or the hook of this plugin as `PLUGIN.HOOK`.
+fn is_hook(mark: &str, hook: &str) -> bool {
+    match mark.split_once('.') {
+        Some((plugin, of)) => of == hook && plugin == cairn_filter::plugin::name(),
+        None => mark == hook,
     }
 }
 

@@ -162,3 +162,25 @@ fn refuses_a_configuration_on_command() {
     let error = Harness::<Probe>::new(r#"{"request_head": {"do": "dance"}}"#).unwrap_err();
     assert!(error.contains("request_head"), "{error}");
 }
+
+#[test]
+fn a_mark_may_name_the_plugin() {
+    let harness =
+        probe(r#"{"only_marked": true, "request_head": {"do": "reply", "status": 418, "details": "tea"}}"#);
+    let replies = |mark: &str| {
+        let exchange = harness.request(Request::get("/").header("x-probe", mark));
+        exchange.reply().is_some()
+    };
+    assert!(replies("request_head"));
+    assert!(!replies("another.request_head"));
+}
+
+#[test]
+fn what_comes_later_comes_later() {
+    let harness =
+        probe(r#"{"response_body": {"do": "later", "times": 2, "action": {"do": "replace", "body": "!"}}}"#);
+    let mut exchange = harness.request(Request::get("/"));
+    exchange.respond(Response::new(200));
+    let parts = ["a", "b", "c"].map(|part| exchange.response_body(part, false));
+    assert_eq!(parts, [b"a", b"b", b"!"].map(|part| part.to_vec()));
+}
