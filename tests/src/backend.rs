@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -34,7 +35,8 @@ pub struct Seen {
     pub peer: SocketAddr,
 }
 
-/// A server of HTTP/1.1 and HTTP/2 on one address; answers `backend NAME` with the request's body behind it.
+/// A server of HTTP/1.1 and HTTP/2 on one address; answers `backend NAME` with the request's body behind it, and
+/// its trailers behind that.
 #[derive(Debug)]
 pub struct Backend {
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -120,10 +122,10 @@ async fn answer(
     name: &str,
     peer: SocketAddr,
     request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> Response<BoxBody<Bytes, Infallible>> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else {
-        return Response::new(Full::default());
+        return Response::new(BoxBody::default());
     };
     let trailers = body.trailers().cloned();
     let body = body.to_bytes();
@@ -137,7 +139,7 @@ async fn answer(
         .authority()
         .map_or_else(|| host.to_owned(), ToString::to_string);
     let mut headers = head.headers;
-    headers.extend(trailers.unwrap_or_default());
+    headers.extend(trailers.clone().unwrap_or_default());
     let text = format!("backend {name}: {}", String::from_utf8_lossy(&body));
     record.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
         method: head.method,
@@ -152,5 +154,9 @@ async fn answer(
         version: head.version,
         peer,
     });
-    Response::new(Full::new(Bytes::from(text)))
+    let body = Full::new(Bytes::from(text));
+    Response::new(match trailers {
+        None => body.boxed(),
+        Some(trailers) => body.with_trailers(async { Some(Ok(trailers)) }).boxed(),
+    })
 }

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -28,7 +32,27 @@ struct Shelf {
     files: BTreeMap<String, (&'static str, Bytes)>,
     /// The `Authorization` without which nothing is given.
     key: Option<String>,
+    /// What is given without end.
+    streams: BTreeMap<String, &'static str>,
+    poured: Arc<AtomicU64>,
     asked: Vec<String>,
+}
+
+/// A body of zeros that has no end, and counts what is taken of it.
+struct Endless(Arc<AtomicU64>);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        self.0.fetch_add(ZEROS.len() as u64, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&ZEROS)))))
+    }
 }
 
 impl Files {
@@ -75,6 +99,17 @@ impl Files {
         shelf.files.insert(path.to_owned(), (content_type, bytes.into()));
     }
 
+    /// Gives zeros without end at `path` from now on, of a length that is not told.
+    pub fn pour(&self, path: &str, content_type: &'static str) {
+        self.shelf().streams.insert(path.to_owned(), content_type);
+    }
+
+    /// How many bytes were taken of what has no end.
+    #[must_use]
+    pub fn poured(&self) -> u64 {
+        self.shelf().poured.load(Ordering::Relaxed)
+    }
+
     /// Gives nothing without this `Authorization` from now on.
     pub fn lock(&self, authorization: &str) {
         self.shelf().key = Some(authorization.to_owned());
@@ -91,7 +126,7 @@ impl Files {
     }
 }
 
-fn answer(shelf: &Mutex<Shelf>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer(shelf: &Mutex<Shelf>, request: &Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
     let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
     let path = request.uri().path().to_owned();
     shelf.asked.push(path.clone());
@@ -99,17 +134,23 @@ fn answer(shelf: &Mutex<Shelf>, request: &Request<Incoming>) -> Response<Full<By
         return Response::builder()
             .status(StatusCode::UNAUTHORIZED)
             .header(header::WWW_AUTHENTICATE, "Basic realm=\"files\"")
-            .body(Full::default())
+            .body(BoxBody::default())
+            .expect("a response");
+    }
+    if let Some(content_type) = shelf.streams.get(&path) {
+        return Response::builder()
+            .header(header::CONTENT_TYPE, *content_type)
+            .body(Endless(Arc::clone(&shelf.poured)).boxed())
             .expect("a response");
     }
     match shelf.files.get(&path) {
         Some((content_type, bytes)) => Response::builder()
             .header(header::CONTENT_TYPE, *content_type)
-            .body(Full::new(bytes.clone()))
+            .body(Full::new(bytes.clone()).boxed())
             .expect("a response"),
         None => Response::builder()
             .status(StatusCode::NOT_FOUND)
-            .body(Full::default())
+            .body(BoxBody::default())
             .expect("a response"),
     }
 }

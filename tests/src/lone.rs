@@ -1,8 +1,9 @@
 //! A waypoint alone: its process, one service behind it with a plain backend, and tunnels into it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
-use http::Request;
+use http::{HeaderMap, Request};
 
 use crate::{Answer, Backend, Directory, Network, Process, Tunnels, binary};
 
@@ -147,6 +148,35 @@ impl Lone {
         sent.await.expect("the waypoint answers")
     }
 
+    /// One request from service account `sleep` to a port of the service; an error when there is no whole response.
+    ///
+    /// # Errors
+    ///
+    /// The tunnel, the connection or the body breaks.
+    pub async fn try_send(&self, port: u16, request: Request<&str>) -> anyhow::Result<Answer> {
+        let source = self.network.ip(11);
+        self.tunnels
+            .send("sleep", source, self.service(port), request)
+            .await
+    }
+
+    /// As [`try_send`](Lone::try_send), with HTTP/2, and with trailers.
+    ///
+    /// # Errors
+    ///
+    /// The tunnel, the connection or the stream breaks.
+    pub async fn try_http2(
+        &self,
+        port: u16,
+        request: Request<&str>,
+        trailers: HeaderMap,
+    ) -> anyhow::Result<Answer> {
+        let source = self.network.ip(11);
+        self.tunnels
+            .send_http2("sleep", source, self.service(port), request, trailers)
+            .await
+    }
+
     /// GETs a path as `sleep`.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body("").expect("a request")).await
@@ -166,6 +196,7 @@ impl Lone {
 
     fn process(directory: &Directory, ca: &tempfile::TempDir, arguments: &[&str]) -> Process {
         let (ca, cache) = (ca.path().join("ca"), ca.path().join("cache"));
+        share_compiled(&cache);
         let mut all = vec![
             "--config",
             directory.path().to_str().expect("UTF-8"),
@@ -176,5 +207,17 @@ impl Lone {
         all.extend(["--cache", cache.to_str().expect("UTF-8")]);
         all.extend(arguments);
         Process::start(&binary("waypoint"), &all)
+    }
+}
+
+/// Compiling a filter takes seconds without optimizations. What has been compiled is kept for all tests, by content; what
+/// has been fetched is each test's own.
+fn share_compiled(cache: &Path) {
+    let shared = binary("waypoint").with_file_name("compiled-filters");
+    let ours = cache.join("compiled");
+    if !ours.exists() {
+        std::fs::create_dir_all(&shared).expect("the directory of the binaries can be written");
+        std::fs::create_dir_all(cache).expect("a temporary directory can be written");
+        std::os::unix::fs::symlink(shared, ours).expect("a link");
     }
 }

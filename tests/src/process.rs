@@ -75,6 +75,17 @@ impl Process {
         self.child.id()
     }
 
+    /// Bytes of memory by a word of `/proc/PID/status`: `VmRSS` now, `VmHWM` at its peak.
+    #[must_use]
+    pub fn memory(&self, word: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(word)?.strip_prefix(':'));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.expect("the kernel tells it") << 10
+    }
+
     /// Asks it to end, as Kubernetes does.
     pub fn terminate(&self) {
         self.signal("TERM");

@@ -9,9 +9,9 @@ use cairn_hbone::{
     Authority, ConnectError, ConnectRequest, Destination, Pool, PoolOptions, Settings, Tunnel,
 };
 use cairn_identity::{Identities, LocalCa, Options, SpiffeId};
-use http::Request;
+use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::Answer;
 
@@ -80,6 +80,36 @@ impl Tunnels {
                 .insert(http::header::HOST, authority.to_string().try_into()?);
         }
         let response = sender.send_request(request).await?;
+        Answer::of(response.map(|body| body.map_err(Into::into).boxed())).await
+    }
+
+    /// One HTTP/2 request in a tunnel of its own, with trailers.
+    ///
+    /// # Errors
+    ///
+    /// The waypoint refuses the tunnel, or breaks it or the stream.
+    pub async fn send_http2(
+        &self,
+        account: &str,
+        source: IpAddr,
+        authority: SocketAddr,
+        request: Request<&str>,
+        trailers: HeaderMap,
+    ) -> anyhow::Result<Answer> {
+        let tunnel = self.open(account, source, authority).await?;
+        let handshake =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tunnel)).await?;
+        let (mut sender, connection) = handshake;
+        tokio::spawn(connection);
+        let (mut head, body) = request.into_parts();
+        let uri = Uri::builder().scheme("http").authority(authority.to_string());
+        head.uri = uri
+            .path_and_query(head.uri.path_and_query().map_or("/", |path| path.as_str()))
+            .build()?;
+        let body = Full::new(Bytes::from(body.to_owned()))
+            .with_trailers(async { (!trailers.is_empty()).then_some(Ok(trailers)) })
+            .boxed();
+        let response = sender.send_request(Request::from_parts(head, body)).await?;
         Answer::of(response.map(|body| body.map_err(Into::into).boxed())).await
     }
 }

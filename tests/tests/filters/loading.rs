@@ -1,62 +1,8 @@
-//! Modules that cannot be filters, and filters that replace each other.
-
-use std::path::Path;
+//! Filters that lack their grants, and filters that replace each other.
 
 use http::StatusCode;
 
-use crate::scene::{get, line, plugin, probe, start};
-
-/// Each is refused with the reason in the log, requests as `failStrategy` says, and nothing else is touched.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_filter_is_said_and_the_strategy_decides() {
-    let Some(probe) = probe() else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let file = |name: &str, bytes: &[u8]| {
-        let path = directory.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    };
-    let component = std::fs::read(&probe).unwrap();
-    let core = file("core.wasm", b"\0asm\x01\0\0\0");
-    let text = file("text.wasm", b"<html>not found</html>");
-    let truncated = file("truncated.wasm", &component[..component.len() / 2]);
-    let wrong_sum = format!("  sha256: '{}'", "0".repeat(64));
-    for (module, config, more, reason) in [
-        (core.as_path(), "{}", "", "is a core module, not a component"),
-        (&text, "{}", "", "is no WebAssembly module"),
-        (&truncated, "{}", "", "does not compile"),
-        (
-            Path::new("/nowhere/filter.wasm"),
-            "{}",
-            "",
-            "cannot read /nowhere/filter.wasm",
-        ),
-        (&probe, "{configure: error}", "", "refuses its configuration"),
-        (&probe, "{configure: panic}", "", "does not start"),
-        (&probe, "{configure: spin}", "", "does not start"),
-        (&probe, "{no_such_field: 1}", "", "refuses its configuration"),
-        (&probe, "{}", &*wrong_sum, "where sha256:0000"),
-    ] {
-        let closed = plugin("bad", module, config, more);
-        let mesh = start(&[&closed]).await;
-        assert_eq!(
-            mesh.send(get("/")).await.status,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "{reason}"
-        );
-        line(&mesh, "wasm_fail_stream{default/bad:missing}");
-        line(&mesh, reason);
-        mesh.directory
-            .write("plugin-0.yaml", &format!("{closed}\n  failStrategy: FAIL_OPEN\n"));
-        for _ in 0..400 {
-            if mesh.send(get("/")).await.status == StatusCode::OK {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        assert_eq!(mesh.send(get("/")).await.status, StatusCode::OK, "{reason}");
-    }
-}
+use crate::scene::{get, line, metric, plugin, probe, start, under_load};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filter_without_its_grants_is_refused_in_words() {
@@ -115,4 +61,44 @@ async fn a_new_generation_replaces_the_old_and_a_broken_one_does_not() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("the filter of a plugin that is gone is still called");
+}
+
+/// Hundreds of generations, under load: no request fails or goes without, and the memory of the old ones comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn generations_leave_nothing_behind() {
+    let Some(probe) = probe() else { return };
+    let version = |number: u32| {
+        let config = format!("{{response_head: {{do: set, name: x-version, value: '{number}'}}}}");
+        plugin("p", &probe, &config, "")
+    };
+    let mesh = start(&[&version(0)]).await;
+    let reload = async |numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            mesh.directory.write("plugin-0.yaml", &version(number));
+            let mut current = number - 1;
+            while current != number {
+                let answer = mesh.send(get("/")).await;
+                assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+                current = answer.header("x-version").parse().unwrap();
+                assert!(
+                    current == number || current == number - 1,
+                    "{current} while {number} is loaded"
+                );
+            }
+        }
+    };
+    let many = async |numbers: std::ops::Range<u32>| {
+        for begin in numbers.clone().step_by(20) {
+            under_load(&mesh, 91, reload(begin..numbers.end.min(begin + 20))).await;
+        }
+    };
+    many(1..100).await;
+    let before = mesh.waypoint.memory("VmRSS");
+    many(100..400).await;
+    let after = mesh.waypoint.memory("VmRSS");
+    // One instance that stayed behind with each would be 300 times 64 KiB at least.
+    let grown = after.saturating_sub(before);
+    assert!(grown < 12 << 20, "{grown} bytes more than {before}");
+    let instances = metric(&mesh, "cairn_filter_instances", "p", &[]).await;
+    assert!((1.0..=8.0).contains(&instances), "{instances} instances");
 }

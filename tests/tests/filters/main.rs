@@ -6,9 +6,12 @@
     clippy::indexing_slicing
 )]
 
+mod bodies;
 mod catalogue;
 mod failing;
 mod fetching;
+mod limits;
 mod loading;
+mod refused;
 mod scene;
 mod working;
