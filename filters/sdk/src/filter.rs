@@ -80,6 +80,10 @@ pub struct NoConfig {}
 /// Reads a configuration and makes a filter of it.
 pub(crate) fn configured<F: Filter>(config: &[u8]) -> Result<F, String> {
     let config = if config.is_empty() { b"{}" } else { config };
+    // serde would take the elements of an array for fields.
+    if config.trim_ascii_start().first() == Some(&b'[') {
+        return Err("pluginConfig: invalid type: sequence, expected an object".to_owned());
+    }
     let mut json = serde_json::Deserializer::from_slice(config);
     let config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

@@ -192,6 +192,11 @@ fn a_refused_configuration_is_an_error() {
             .unwrap_err()
             .starts_with("pluginConfig: ")
     );
+    // Not even one that has the fields in order.
+    assert_eq!(
+        Harness::<Scripted>::new(" [\"next\"]").err().as_deref(),
+        Some("pluginConfig: invalid type: sequence, expected an object")
+    );
 }
 
 #[test]
