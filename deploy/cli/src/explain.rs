@@ -8,7 +8,7 @@ use cairn_waypoint::explain::{Question, explain};
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
-use crate::{filters, mesh, out};
+use crate::{mesh, out, trials};
 
 /// Which request to explain.
 #[derive(Args)]
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             service_account,
             request,
         },
-        &filters::try_all(&state, arguments.offline)?,
+        &trials::try_all(&state, arguments.offline)?,
     )?;
     out::line(explanation.to_string().trim_end());
     if state.report.has_errors() {

@@ -6,11 +6,12 @@ mod apps;
 mod client;
 mod demo;
 mod explain;
-mod filters;
+mod filter;
 mod mesh;
 mod names;
 mod out;
 mod signals;
+mod trials;
 mod up;
 mod validate;
 
@@ -47,6 +48,9 @@ enum Command {
     Validate(validate::Arguments),
     /// Explains what becomes of one request, phase by phase, without sending it.
     Explain(explain::Arguments),
+    /// Filters: a new one, and its component.
+    #[command(subcommand)]
+    Filter(filter::Command),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => serving(up::run(arguments)),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Filter(command) => filter::run(&command),
     };
     outcome.unwrap_or_else(|error| {
         out::complaint(format_args!(

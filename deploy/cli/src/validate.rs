@@ -11,7 +11,7 @@ use cairn_mesh::Snapshot;
 use cairn_waypoint::Trials;
 use clap::Args;
 
-use crate::{filters, mesh, out};
+use crate::{mesh, out, trials};
 
 /// What to check.
 #[derive(Args)]
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let state = cairn_config::load(&arguments.directory)?;
     let objects = state.objects.len();
     let state = mesh::complete(state);
-    let report = report(&state, &filters::try_all(&state, arguments.offline)?);
+    let report = report(&state, &trials::try_all(&state, arguments.offline)?);
     for problem in &report {
         out::line(problem);
     }
