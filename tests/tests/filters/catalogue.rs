@@ -59,7 +59,10 @@ fn with<'a>(path: &str, name: &str, value: &str) -> Request<&'a str> {
 /// What a metric of a filter has counted, over all its other labels.
 async fn counted(mesh: &Lone, name: &str, label: (&str, &str)) -> f64 {
     let all = samples(mesh.network.socket(30, 15020)).await;
-    all.iter().filter(|sample| sample.is(name, &[label])).map(|sample| sample.value).sum()
+    all.iter()
+        .filter(|sample| sample.is(name, &[label]))
+        .map(|sample| sample.value)
+        .sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +101,10 @@ spec:
     assert_eq!(mesh.send(get("/healthz")).await.status, StatusCode::OK);
     let seen: Vec<_> = mesh.v1.seen().into_iter().chain(mesh.v2.seen()).collect();
     assert!(seen.iter().all(|seen| !seen.headers.contains_key("x-api-key")));
-    assert!(seen.iter().any(|seen| seen.headers.get("x-consumer").is_some_and(|name| name == "blue")));
+    assert!(
+        seen.iter()
+            .any(|seen| seen.headers.get("x-consumer").is_some_and(|name| name == "blue"))
+    );
     line(&mesh, "api_key_unknown");
 }
 
@@ -117,7 +123,10 @@ async fn a_rate_limit_counts_each_identity_by_itself() {
     let limited = mesh.send(get("/")).await;
     assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(limited.header("retry-after").parse::<u32>().unwrap() > 0);
-    assert!(limited.header("ratelimit-policy").contains("\"caller\";q=3"), "{limited:?}");
+    assert!(
+        limited.header("ratelimit-policy").contains("\"caller\";q=3"),
+        "{limited:?}"
+    );
     let other = mesh.send_as("notsleep", get("/")).await;
     assert_eq!(other.status, StatusCode::OK);
     let name = "cairn_filter_rate_limit_requests_total";
@@ -140,20 +149,32 @@ async fn a_body_that_does_not_fit_its_schema_is_refused_with_the_place() {
     };
     let good = post("/orders", "{\"item\": \"tea\", \"count\": 3}").await;
     assert_eq!(good.status, StatusCode::OK, "{}", good.body);
-    assert!(good.body.contains("\"count\": 3"), "the body goes on as it came: {}", good.body);
+    assert!(
+        good.body.contains("\"count\": 3"),
+        "the body goes on as it came: {}",
+        good.body
+    );
     let bad = post("/orders", "{\"item\": \"tea\", \"count\": 300}").await;
     assert_eq!(bad.status, StatusCode::BAD_REQUEST);
     assert!(bad.body.contains("/count"), "{}", bad.body);
-    assert_eq!(post("/orders", "{\"item\":").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        post("/orders", "{\"item\":").await.status,
+        StatusCode::BAD_REQUEST
+    );
     let large = format!("{{\"item\": \"{}\"}}", "x".repeat(2000));
-    assert_eq!(post("/orders", &large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        post("/orders", &large).await.status,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
     assert_eq!(post("/elsewhere", "no JSON").await.status, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_masked_wherever_the_stream_is_cut() {
     let config = "{patterns: [{name: token, regex: '\\btok_\\w{8,64}'}]}";
-    let Some(plugin) = plugin("redact", "", config) else { return };
+    let Some(plugin) = plugin("redact", "", config) else {
+        return;
+    };
     let mesh = start(&[&plugin, OTHER]).await;
     let files = Files::start(mesh.network.socket(41, 8080)).await;
     // Secrets at all places of the frames in which it comes.
@@ -165,9 +186,12 @@ async fn secrets_are_masked_wherever_the_stream_is_cut() {
     files.put("/text", "text/plain", text.clone());
     files.put("/image", "image/png", text.clone());
     let get = async |path: &str| {
-        let sent = mesh
-            .tunnels
-            .send("sleep", mesh.network.ip(11), mesh.network.socket(15, 80), get(path));
+        let sent = mesh.tunnels.send(
+            "sleep",
+            mesh.network.ip(11),
+            mesh.network.socket(15, 80),
+            get(path),
+        );
         sent.await.unwrap()
     };
     let masked = get("/text").await;
@@ -181,7 +205,9 @@ async fn secrets_are_masked_wherever_the_stream_is_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_stays_on_its_variant_and_the_routes_follow_it() {
     let config = "{variants: [{name: stable, weight: 1}, {name: canary, weight: 1}], cookie: {name: variant, secure: false}}";
-    let Some(plugin) = plugin("canary", "", config) else { return };
+    let Some(plugin) = plugin("canary", "", config) else {
+        return;
+    };
     let routes = "
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -205,7 +231,9 @@ spec:
         };
         assert_eq!(first.body, backend);
         // What a client says under the header itself counts for nothing.
-        let again = Request::get("/").header("cookie", &cookie).header("x-variant", "canary");
+        let again = Request::get("/")
+            .header("cookie", &cookie)
+            .header("x-variant", "canary");
         let again = mesh.send(again.body("").unwrap()).await;
         assert_eq!((&*again.body, again.header("set-cookie")), (backend, ""));
         seen.insert(cookie);
@@ -223,7 +251,10 @@ async fn maintenance_answers_all_but_probes_and_testers() {
     };
     let mesh = start(&[&plugin]).await;
     let closed = mesh.send(get("/")).await;
-    assert_eq!((closed.status, &*closed.body), (StatusCode::SERVICE_UNAVAILABLE, "back soon"));
+    assert_eq!(
+        (closed.status, &*closed.body),
+        (StatusCode::SERVICE_UNAVAILABLE, "back soon")
+    );
     assert_eq!(closed.header("retry-after"), "60");
     assert_eq!(mesh.send(get("/healthz")).await.status, StatusCode::OK);
     assert_eq!(mesh.send_as("notsleep", get("/")).await.status, StatusCode::OK);

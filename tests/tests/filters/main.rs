@@ -10,6 +10,7 @@ mod bodies;
 mod catalogue;
 mod failing;
 mod fetching;
+mod languages;
 mod limits;
 mod loading;
 mod refused;
