@@ -150,17 +150,17 @@ mod tests {
         {
             assert!(
                 metrics
-                    .define(Kind::Counter, name.to_owned(), Vec::new())
+                    .define(1, Kind::Counter, name.to_owned(), Vec::new())
                     .is_err(),
                 "{name}"
             );
         }
         for wrong in [&["a", "a"][..], &["plugin"], &["le"], &["a b"], &["a"; 9]] {
-            let defined = metrics.define(Kind::Counter, "a".to_owned(), labels(wrong));
+            let defined = metrics.define(1, Kind::Counter, "a".to_owned(), labels(wrong));
             assert!(defined.is_err(), "{wrong:?}");
         }
         metrics
-            .define(Kind::Counter, "a".to_owned(), labels(&["a", "b"]))
+            .define(1, Kind::Counter, "a".to_owned(), labels(&["a", "b"]))
             .unwrap();
         let all = families(metrics);
         assert_eq!(all.len(), RESERVED.len() + 1, "{all:?}");

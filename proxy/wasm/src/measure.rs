@@ -54,6 +54,8 @@ pub struct GuestMetrics {
 
 #[derive(Debug)]
 struct Metric {
+    /// The newest that has defined it.
+    generation: u64,
     kind: Kind,
     name: String,
     labels: Vec<String>,
@@ -70,6 +72,12 @@ struct Series {
     buckets: Vec<u64>,
 }
 
+impl Metric {
+    fn is_like(&self, other: &Metric) -> bool {
+        self.name == other.name && self.kind == other.kind && self.labels == other.labels
+    }
+}
+
 impl GuestMetrics {
     /// No metrics yet.
     pub fn new(plugin: &str) -> GuestMetrics {
@@ -79,50 +87,45 @@ impl GuestMetrics {
         }
     }
 
-    pub(crate) fn define(&self, kind: Kind, name: String, labels: Vec<String>) -> Result<u32, String> {
+    /// Defines a metric for a generation of the plugin. What an earlier one has defined otherwise begins anew.
+    pub(crate) fn define(
+        &self,
+        generation: u64,
+        kind: Kind,
+        name: String,
+        labels: Vec<String>,
+    ) -> Result<u32, String> {
+        check(&name, &labels)?;
         let mut metrics = self.lock();
         let known = metrics.iter().position(|metric| metric.name == name);
-        if let Some(known) = known {
-            let same = metrics
-                .get(known)
-                .is_some_and(|metric| metric.kind == kind && metric.labels == labels);
-            let index = u32::try_from(known).unwrap_or(u32::MAX);
-            return same.then_some(index).ok_or_else(|| {
-                format!("metric `{name}` is defined already, with another kind or other labels")
-            });
-        }
-        if metrics.len() >= METRICS {
-            return Err(format!("there are {METRICS} metrics already"));
-        }
-        if labels.len() > LABELS {
-            return Err(format!("metric `{name}` has more than {LABELS} labels"));
-        }
-        if let Some(wrong) = std::iter::once(&name).chain(&labels).find(|name| !is_name(name)) {
-            return Err(format!(
-                "`{wrong}` is not a name of letters, digits and underscores"
-            ));
-        }
-        if RESERVED.contains(&&*name) {
-            return Err(format!("`{name}` is the name of a metric of the waypoint's own"));
-        }
-        if let Some(suffix) = SUFFIXES.into_iter().find(|suffix| name.ends_with(suffix)) {
-            return Err(format!(
-                "`{name}` ends in `{suffix}`, which is added to names where it belongs"
-            ));
-        }
-        let twice =
-            |(index, label): (usize, &String)| labels.iter().skip(index + 1).any(|other| other == label);
-        if labels.iter().enumerate().any(twice) {
-            return Err(format!("metric `{name}` has a label twice"));
-        }
-        metrics.push(Metric {
+        let place = known.or_else(|| {
+            // Where there is no more room, what no filter defines any more goes.
+            let full = metrics.len() >= METRICS;
+            let old = || metrics.iter().position(|metric| metric.generation != generation);
+            if full { old() } else { None }
+        });
+        let fresh = Metric {
+            generation,
             kind,
             name,
             labels,
             series: HashMap::new(),
             overflowed: false,
-        });
-        Ok(u32::try_from(metrics.len() - 1).unwrap_or(u32::MAX))
+        };
+        let index = place.unwrap_or(metrics.len());
+        match metrics.get_mut(index) {
+            Some(metric) if metric.is_like(&fresh) => metric.generation = generation,
+            Some(metric) if metric.generation == generation => {
+                return Err(format!(
+                    "metric `{}` is defined already, with another kind or other labels",
+                    fresh.name
+                ));
+            }
+            Some(metric) => *metric = fresh,
+            None if index >= METRICS => return Err(format!("there are {METRICS} metrics already")),
+            None => metrics.push(fresh),
+        }
+        Ok(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     /// Adds to a counter or a gauge. Nothing happens to a metric that does not exist or is of another kind.
@@ -241,6 +244,31 @@ fn escape(text: &mut String, value: &str) {
     cairn_telemetry::metrics::escape_label_value(text, value);
 }
 
+/// Names that would make metrics unreadable are refused.
+fn check(name: &String, labels: &[String]) -> Result<(), String> {
+    if labels.len() > LABELS {
+        return Err(format!("metric `{name}` has more than {LABELS} labels"));
+    }
+    if let Some(wrong) = std::iter::once(name).chain(labels).find(|name| !is_name(name)) {
+        return Err(format!(
+            "`{wrong}` is not a name of letters, digits and underscores"
+        ));
+    }
+    if RESERVED.contains(&&**name) {
+        return Err(format!("`{name}` is the name of a metric of the waypoint's own"));
+    }
+    if let Some(suffix) = SUFFIXES.into_iter().find(|suffix| name.ends_with(suffix)) {
+        return Err(format!(
+            "`{name}` ends in `{suffix}`, which is added to names where it belongs"
+        ));
+    }
+    let twice = |(index, label): (usize, &String)| labels.iter().skip(index + 1).any(|other| other == label);
+    if labels.iter().enumerate().any(twice) {
+        return Err(format!("metric `{name}` has a label twice"));
+    }
+    Ok(())
+}
+
 fn is_name(name: &str) -> bool {
     let mut letters = name.bytes();
     letters
@@ -251,3 +279,6 @@ fn is_name(name: &str) -> bool {
         && name != "plugin"
         && name != "le"
 }
+
+#[cfg(test)]
+mod tests;

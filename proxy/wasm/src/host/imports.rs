@@ -47,7 +47,8 @@ impl metrics::Host for Host {
             metrics::Kind::Gauge => Kind::Gauge,
             metrics::Kind::Histogram => Kind::Histogram,
         };
-        Ok(self.plugin.spec.metrics.define(kind, name, labels))
+        let metrics = &self.plugin.spec.metrics;
+        Ok(metrics.define(self.plugin.generation, kind, name, labels))
     }
 
     fn add(&mut self, metric: u32, labels: Vec<String>, by: f64) -> wasmtime::Result<()> {
