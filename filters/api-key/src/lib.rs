@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-cairn_filter::export!(ApiKey);
+cairn_filter::export!(ApiKey, schema = include_str!("../schema.json"));
 
 /// gRPC's UNAUTHENTICATED.
 const UNAUTHENTICATED: u32 = 16;

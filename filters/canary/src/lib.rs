@@ -4,7 +4,7 @@ use cairn_filter::metrics::Counter;
 use cairn_filter::{Exchange, Filter, Head, HeadVerdict, Subscriptions, random};
 use serde::Deserialize;
 
-cairn_filter::export!(Canary);
+cairn_filter::export!(Canary, schema = include_str!("../schema.json"));
 
 /// The configuration.
 #[derive(Debug, Deserialize)]

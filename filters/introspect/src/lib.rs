@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::token::Token;
 
-cairn_filter::export!(Introspect);
+cairn_filter::export!(Introspect, schema = include_str!("../schema.json"));
 
 /// gRPC's PERMISSION_DENIED, UNAVAILABLE and UNAUTHENTICATED.
 const PERMISSION_DENIED: u32 = 7;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::schema::Schema;
 
-cairn_filter::export!(JsonSchema);
+cairn_filter::export!(JsonSchema, schema = include_str!("../schema.json"));
 
 /// gRPC's INVALID_ARGUMENT.
 const INVALID_ARGUMENT: u32 = 3;

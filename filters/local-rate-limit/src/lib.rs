@@ -12,7 +12,7 @@ use cairn_filter::{Exchange, Filter, Head, HeadVerdict, Reply, Subscriptions, cl
 use crate::bucket::Taken;
 use crate::config::{By, Config, Limit, WhenFull};
 
-cairn_filter::export!(LocalRateLimit);
+cairn_filter::export!(LocalRateLimit, schema = include_str!("../schema.json"));
 
 /// gRPC's RESOURCE_EXHAUSTED.
 const RESOURCE_EXHAUSTED: u32 = 8;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::schedule::{Window, WindowForm};
 
-cairn_filter::export!(Maintenance);
+cairn_filter::export!(Maintenance, schema = include_str!("../schema.json"));
 
 /// gRPC's UNAVAILABLE.
 const UNAVAILABLE: u32 = 14;

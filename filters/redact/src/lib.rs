@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::mask::{Pattern, Place};
 use crate::program::Program;
 
-cairn_filter::export!(Redact);
+cairn_filter::export!(Redact, schema = include_str!("../schema.json"));
 
 /// The configuration.
 #[derive(Debug, Deserialize)]

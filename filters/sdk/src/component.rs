@@ -21,6 +21,14 @@ pub trait Exported {
     fn slot<R>(with: impl FnOnce(&OnceCell<Self::Filter>) -> R) -> R;
 }
 
+/// A text as an array, which can lie in a section of the component. `N` is its length.
+pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
+    match text.as_bytes().first_chunk() {
+        Some(bytes) => *bytes,
+        None => [0; N],
+    }
+}
+
 /// Calls a hook. Before `configure` there is no filter, and the waypoint calls none.
 fn call<E: Exported, R>(hook: impl FnOnce(&E::Filter) -> R, otherwise: R) -> R {
     E::slot(|slot| match slot.get() {

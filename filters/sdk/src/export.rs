@@ -2,11 +2,15 @@
 
 /// Makes a component of a filter: write it once, after its `impl Filter`.
 ///
+/// With a `schema`, as in `export!(Greet, schema = include_str!("../schema.json"))`, the JSON schema of its configuration
+/// becomes part of the component, where `cairn filter inspect` finds it.
+///
 /// In a native build, as for tests, nothing comes of it.
 #[macro_export]
 macro_rules! export {
-    ($filter:ty) => {
+    ($filter:ty $(, schema = $schema:expr)? $(,)?) => {
         $crate::export_natively!($filter);
+        $($crate::export_schema!($schema);)?
 
         #[cfg(target_family = "wasm")]
         const _: () = {
@@ -16,11 +20,12 @@ macro_rules! export {
     };
 }
 
-/// Makes a component of a filter that is also a [`Ticker`](crate::Ticker).
+/// Makes a component of a filter that is also a [`Ticker`](crate::Ticker). It may have a `schema`, as with [`export!`].
 #[macro_export]
 macro_rules! export_ticking {
-    ($filter:ty) => {
+    ($filter:ty $(, schema = $schema:expr)? $(,)?) => {
         $crate::export_natively!($filter);
+        $($crate::export_schema!($schema);)?
 
         #[cfg(not(target_family = "wasm"))]
         const _: () = {
@@ -49,6 +54,22 @@ macro_rules! export_natively {
             #[used]
             static CONFIGURE: fn(Config) -> ::std::result::Result<$filter, ::std::string::String> =
                 <$filter as $crate::Filter>::configure;
+        };
+    };
+}
+
+// A section of its own, which linkers and tools that make components leave as it is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_schema {
+    ($schema:expr) => {
+        const _: () = {
+            const TEXT: &str = $schema;
+
+            #[cfg(target_family = "wasm")]
+            #[used]
+            #[unsafe(link_section = "cairn:config-schema")]
+            static SCHEMA: [u8; TEXT.len()] = $crate::component::bytes(TEXT);
         };
     };
 }
