@@ -101,7 +101,8 @@ fn redirection(ask: &Ask, reply: &Reply) -> Option<String> {
     (moved && safe).then(|| location.to_owned())
 }
 
-fn target(connector: &Connector, from: &Url, to: &str) -> Result<Url, FetchError> {
+/// The address that a server sends one to, when it is one to go to.
+pub(crate) fn target(connector: &Connector, from: &Url, to: &str) -> Result<Url, FetchError> {
     let next = from.join(to).map_err(|_| FetchError::Redirect {
         url: plain(from),
         to: "…".to_owned(),

@@ -52,6 +52,11 @@ pub(crate) fn check(bytes: &[u8], what: &str) -> Result<(), FetchError> {
     })
 }
 
+/// Whether WebAssembly is a component, and no core module.
+pub(crate) fn is_component(bytes: &[u8]) -> bool {
+    bytes.get(6..8) == Some(&[1, 0])
+}
+
 fn looks(bytes: &[u8]) -> &'static str {
     if bytes.is_empty() {
         return "is empty";

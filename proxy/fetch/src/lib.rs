@@ -7,6 +7,8 @@
 //! are bounded while reading and while unpacking, digests are checked, and addresses that a proxy must not ask are refused
 //! at the connection itself. It fetches once a call; [`Retry`] tries until it works.
 //!
+//! A [`Publisher`] pushes a module to a registry, under the same rules.
+//!
 //! It depends on `cairn-net` for connections, and knows nothing of what a module is for.
 //!
 //! ```
@@ -39,6 +41,7 @@ mod format;
 pub mod fuzz;
 mod guard;
 mod manifest;
+mod publish;
 mod reference;
 mod registry;
 mod retry;
@@ -50,6 +53,7 @@ pub use credentials::{CredentialsError, DockerConfig};
 pub use digest::{Digest, DigestError};
 pub use error::FetchError;
 pub use fetcher::{Fetcher, Module, Options, Origin, PullPolicy, Request};
+pub use publish::{Layout, Publication, PublishError, Published, Publisher};
 pub use reference::{ImageReference, ReferenceError};
 pub use retry::Retry;
 pub use source::{Source, SourceError};

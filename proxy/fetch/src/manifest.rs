@@ -17,9 +17,15 @@ const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// The same, uncompressed.
 const OCI_PLAIN_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// The layer of an artifact of `oras` in Istio's and Solo's convention.
-const SOLO_LAYER: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
-/// The layer of an artifact in CNCF's convention, whose config is `application/vnd.wasm.config.v0+json`.
-const CNCF_LAYER: &str = "application/wasm";
+pub(crate) const SOLO_LAYER: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
+/// The config of such an artifact.
+pub(crate) const SOLO_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
+/// The layer of an artifact in CNCF's convention.
+pub(crate) const CNCF_LAYER: &str = "application/wasm";
+/// The config of such an artifact.
+pub(crate) const CNCF_CONFIG: &str = "application/vnd.wasm.config.v0+json";
+/// The manifest of one image.
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// What a registry answers for the name of an image: an image, or a list of images by platform.
 #[derive(Debug, Deserialize)]

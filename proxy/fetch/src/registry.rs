@@ -1,11 +1,11 @@
-//! Pulling from a registry, by the OCI distribution specification.
+//! Pulling from a registry and pushing to it, by the OCI distribution specification.
 //!
-//! A [`Session`] is one pull: it finds out how the registry wants to be spoken to, logs in when it is asked to, and then
-//! asks for manifests and blobs. Logins are not shared between sessions, so that what one plugin may pull says nothing
-//! about another.
+//! A [`Session`] is one pull or one push: it finds out how the registry wants to be spoken to, logs in when it is asked to,
+//! and then asks for manifests and blobs, or sends them. Logins are not shared between sessions, so that what one plugin
+//! may pull says nothing about another.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
@@ -19,25 +19,35 @@ use crate::reference::ImageReference;
 use crate::source::plain;
 
 mod login;
+mod upload;
 
 /// Larger manifests are refused by registries, too.
 const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 
-/// One pull of one image.
+/// What a session is for; a registry is asked for the right to that and to nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Pull,
+    Push,
+}
+
+/// One pull or push of one image.
 pub(crate) struct Session<'a> {
     connector: &'a Connector,
     image: &'a ImageReference,
     credential: Option<&'a Credential>,
+    purpose: Purpose,
     base: Url,
     authorization: Option<HeaderValue>,
 }
 
 impl<'a> Session<'a> {
-    /// Begins a pull. Nothing is asked yet.
+    /// Begins a session. Nothing is asked yet.
     pub(crate) fn new(
         connector: &'a Connector,
         image: &'a ImageReference,
         credential: Option<&'a Credential>,
+        purpose: Purpose,
     ) -> Result<Self, FetchError> {
         let base = format!("https://{}/v2/{}/", image.endpoint(), image.repository());
         let base = Url::parse(&base).map_err(|error| FetchError::Image {
@@ -48,6 +58,7 @@ impl<'a> Session<'a> {
             connector,
             image,
             credential,
+            purpose,
             base,
             authorization: None,
         })
@@ -55,7 +66,9 @@ impl<'a> Session<'a> {
 
     /// What the registry says the digest of the image is. `None`: it does not say.
     pub(crate) async fn digest(&mut self) -> Result<Option<Digest>, FetchError> {
-        let reply = self.ask(Method::HEAD, &self.manifest_path()).await?;
+        let reply = self
+            .ask(&Question::new(Method::HEAD, self.manifest_path()))
+            .await?;
         match reply.status.as_u16() {
             // There are registries that know of no HEAD.
             405 | 501 => return Ok(None),
@@ -85,7 +98,9 @@ impl<'a> Session<'a> {
 
     /// A blob, by its digest.
     pub(crate) async fn blob(&mut self, digest: Digest, limit: u64) -> Result<Bytes, FetchError> {
-        let reply = self.ask(Method::GET, &format!("blobs/{digest}")).await?;
+        let reply = self
+            .ask(&Question::new(Method::GET, format!("blobs/{digest}")))
+            .await?;
         let bytes = self.success(reply).await?.bytes(limit, &self.what()).await?;
         self.check(digest, Digest::of(&bytes))?;
         Ok(bytes)
@@ -96,7 +111,7 @@ impl<'a> Session<'a> {
     }
 
     async fn get_manifest(&mut self, path: &str) -> Result<Bytes, FetchError> {
-        let reply = self.ask(Method::GET, path).await?;
+        let reply = self.ask(&Question::new(Method::GET, path.to_owned())).await?;
         let what = format!("the manifest of {}", self.what());
         self.success(reply).await?.bytes(MAX_MANIFEST, &what).await
     }
@@ -117,8 +132,8 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a request, and sends it again with a login when the registry asks for one.
-    async fn ask(&mut self, method: Method, path: &str) -> Result<Reply, FetchError> {
-        let reply = self.reach(method.clone(), path).await?;
+    async fn ask(&mut self, question: &Question) -> Result<Reply, FetchError> {
+        let reply = self.reach(question).await?;
         if reply.status != StatusCode::UNAUTHORIZED || self.authorization.is_some() {
             return Ok(reply);
         }
@@ -129,12 +144,12 @@ impl<'a> Session<'a> {
         };
         drop(reply);
         self.authorization = self.login(&challenge).await?;
-        self.reach(method, path).await
+        self.reach(question).await
     }
 
     /// Sends a request as it is: over TLS, or, to a registry that is named as insecure and has none, without.
-    async fn reach(&mut self, method: Method, path: &str) -> Result<Reply, FetchError> {
-        let answer = self.send(method.clone(), path).await;
+    async fn reach(&mut self, question: &Question) -> Result<Reply, FetchError> {
+        let answer = self.send(question).await;
         let without = match &answer {
             Err(FetchError::Tls { .. }) => true,
             Err(FetchError::Connect { .. }) => self.base.port().is_none(),
@@ -148,16 +163,19 @@ impl<'a> Session<'a> {
             return answer;
         }
         self.base = plain;
-        self.send(method, path).await
+        self.send(question).await
     }
 
-    async fn send(&self, method: Method, path: &str) -> Result<Reply, FetchError> {
+    async fn send(&self, question: &Question) -> Result<Reply, FetchError> {
         let url = self
             .base
-            .join(path)
+            .join(&question.path)
             .map_err(|error| broken(&self.base, error.to_string()))?;
-        let mut ask = Ask::new(method, url);
-        if path.starts_with("manifests/") {
+        let mut ask = Ask::new(question.method.clone(), url);
+        if let Some((kind, body)) = &question.content {
+            ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            ask.body = body.clone();
+        } else if question.path.starts_with("manifests/") {
             ask.headers
                 .insert(ACCEPT, HeaderValue::from_static(manifest::ACCEPT));
         }
@@ -183,10 +201,38 @@ impl<'a> Session<'a> {
     }
 
     fn advice(&self) -> &'static str {
-        if self.credential.is_some() {
-            "check that the credentials in imagePullSecret are current and may pull this image"
-        } else {
-            "name a Secret with credentials for this registry in imagePullSecret, and check the image's name"
+        match (self.purpose, self.credential.is_some()) {
+            (Purpose::Pull, true) => {
+                "check that the credentials in imagePullSecret are current and may pull this image"
+            }
+            (Purpose::Pull, false) => {
+                "name a Secret with credentials for this registry in imagePullSecret, and check the image's name"
+            }
+            (Purpose::Push, true) => {
+                "check that the credentials of this registry are current and may push to this repository"
+            }
+            (Purpose::Push, false) => {
+                "log in to this registry, as with docker login, and check the image's name"
+            }
+        }
+    }
+}
+
+/// What a registry is asked, or told.
+struct Question {
+    method: Method,
+    /// Within the repository.
+    path: String,
+    /// The media type and the bytes of what is sent.
+    content: Option<(&'static str, Bytes)>,
+}
+
+impl Question {
+    fn new(method: Method, path: String) -> Self {
+        Self {
+            method,
+            path,
+            content: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::error::FetchError;
 use crate::format;
 use crate::manifest::{Descriptor, Manifest, Packing, Step};
 use crate::reference::ImageReference;
-use crate::registry::Session;
+use crate::registry::{Purpose, Session};
 use crate::unpack::{Unpacking, unpack};
 
 /// The layer of an image that holds its module, and what it was found by.
@@ -33,7 +33,7 @@ impl Shared {
         {
             return Ok(module);
         }
-        let mut session = Session::new(&self.connector, image, credential(request))?;
+        let mut session = Session::new(&self.connector, image, credential(request), Purpose::Pull)?;
         if let Some(module) = self.unchanged(&mut session, image, request).await? {
             self.keep(vec![name], entry_of(&module)).await;
             return Ok(module);

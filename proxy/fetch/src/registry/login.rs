@@ -14,7 +14,7 @@ use crate::client::{Ask, send};
 use crate::credentials::Credential;
 use crate::error::FetchError;
 
-use super::{Session, broken, secret};
+use super::{Purpose, Session, broken, secret};
 
 /// Tokens are a few kilobytes.
 const MAX_TOKEN: u64 = 256 * 1024;
@@ -83,9 +83,13 @@ impl Session<'_> {
         }
     }
 
-    /// Asks for the right to pull the image and for nothing else, whatever the registry would have asked for.
+    /// Asks for the right to what the session is for and to nothing else, whatever the registry would have asked for.
     fn token_request(&self, realm: &Url, service: Option<&str>) -> Ask {
-        let scope = format!("repository:{}:pull", self.image.repository());
+        let actions = match self.purpose {
+            Purpose::Pull => "pull",
+            Purpose::Push => "pull,push",
+        };
+        let scope = format!("repository:{}:{actions}", self.image.repository());
         let mut form = Serializer::new(String::new());
         form.append_pair("scope", &scope);
         if let Some(service) = service {

@@ -9,6 +9,7 @@
 
 mod image;
 mod login;
+mod publish;
 mod pull;
 mod registry;
 mod server;
