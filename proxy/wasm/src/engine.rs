@@ -14,6 +14,7 @@ use wasmtime::{
 
 use crate::bindings::Filter as World;
 use crate::failure::LoadError;
+use crate::format;
 use crate::host::Host;
 
 /// How often a guest that runs lets others run.
@@ -105,12 +106,7 @@ impl Engine {
     /// Compiles a component; takes long, and is to be done where nobody waits.
     /// Plugins of the same component share what has been compiled, for as long as one of them has it.
     pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Arc<Component>, LoadError> {
-        // Magic and version, with the layer that tells components from modules.
-        match bytes.get(..8) {
-            Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => return Err(LoadError::CoreModule),
-            Some([0, b'a', b's', b'm', _, 0, 1, 0]) => {}
-            _ => return Err(LoadError::NotWasm),
-        }
+        format::check(bytes)?;
         let place = self.compiled.place(Sha256::digest(bytes).into());
         // Whoever wants the same meanwhile waits for this.
         let mut known = place.lock().unwrap_or_else(PoisonError::into_inner);

@@ -171,6 +171,11 @@ impl Exchange {
         self.0.as_ref().map_or(0, |content| content.revision)
     }
 
+    /// What a plugin keeps for its later hooks of this exchange.
+    pub fn state(&self, plugin: &str) -> &[u8] {
+        self.0.as_deref().map_or(&[], |content| content.state(plugin))
+    }
+
     pub(crate) fn lend(&mut self) -> Result<Box<Content>, HookFailure> {
         let gone = || HookFailure::new(Reason::Limit, "the exchange is gone");
         let mut content = self.0.take().ok_or_else(gone)?;

@@ -48,11 +48,11 @@ impl Filter {
                 .await
                 .map_err(|error| LoadError::Compile(error.to_string()))??
         };
-        let exports = imports::check(engine, &compiled, &spec.grants)?;
+        let hooks = imports::check(engine, &compiled, &spec.grants)?;
         let plugin = Arc::new(Plugin::new(spec));
         let template = Template::new(engine, compiled, &plugin)?;
         let (instance, asked) = first(&template).await?;
-        let subscriptions = subscriptions::compile(asked, &plugin.spec, exports.ticker)?;
+        let subscriptions = subscriptions::compile(asked, &plugin.spec, hooks.ticker)?;
         let pool = Pool::new(&plugin.spec.limits);
         pool.give_back(instance, plugin.spec.isolation);
         Ok(Filter {

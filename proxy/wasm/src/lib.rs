@@ -6,6 +6,8 @@
 //! request and response on their way through the proxy, and end in a verdict or in a [`HookFailure`]. A hook that failed
 //! has changed nothing of the exchange.
 //!
+//! An [`Inspection`] says what a component is without running it.
+//!
 //! The contract with filters is the WIT package in `wit/`. This crate knows nothing of routes, policies or of how a
 //! plugin is attached to a service; what it is to be told of the mesh comes as [`Attributes`], and what filters may do
 //! in the mesh as [`Grants`].
@@ -35,11 +37,13 @@ mod exchange;
 mod expose;
 mod failure;
 mod filter;
+mod format;
 #[doc(hidden)]
 pub mod fuzz;
 mod grants;
 mod host;
 mod imports;
+mod inspect;
 mod instance;
 mod limits;
 mod log;
@@ -59,8 +63,10 @@ pub use expose::expose;
 pub use failure::{HookFailure, LoadError, Reason};
 pub use filter::Filter;
 pub use grants::{Answer, Call, CallError, Calling, Grants, Outbound};
+pub use imports::{Grant, Need};
+pub use inspect::{CONFIG_SCHEMA, Import, InspectError, Inspection, LinearMemory, Producer};
 pub use limits::{Isolation, Limits};
-pub use measure::GuestMetrics;
+pub use measure::{GuestMetrics, MetricReading, SeriesReading};
 pub use meter::Meter;
 pub use shared::SharedStore;
 pub use spec::Spec;

@@ -36,6 +36,16 @@ pub(crate) enum Kind {
     Histogram,
 }
 
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
 /// Suffix, labels and value.
 pub(crate) type Sample = (&'static str, String, f64);
 
@@ -43,6 +53,30 @@ pub(crate) type Sample = (&'static str, String, f64);
 pub(crate) struct Family {
     pub(crate) kind: Kind,
     pub(crate) samples: Vec<Sample>,
+}
+
+/// A metric that a plugin has defined, as it is at a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricReading {
+    /// Its name, without `cairn_filter_` before it.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Names of its labels.
+    pub labels: Vec<String>,
+    /// What was counted, by the values of the labels, in their order.
+    pub series: Vec<SeriesReading>,
+}
+
+/// What was counted under one set of label values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesReading {
+    /// The values, in the order of the labels.
+    pub values: Vec<String>,
+    /// The value; of a histogram the sum of its observations.
+    pub value: f64,
+    /// Observations of a histogram; 0 of others.
+    pub count: u64,
 }
 
 /// The metrics of one plugin. They survive its generations.
@@ -155,6 +189,27 @@ impl GuestMetrics {
             }
             Kind::Counter | Kind::Histogram => {}
         });
+    }
+
+    /// What there is to read.
+    pub fn read(&self) -> Vec<MetricReading> {
+        let metrics = self.lock();
+        let read = metrics.iter().map(|metric| {
+            let series = metric.series.iter().map(|(values, series)| SeriesReading {
+                values: values.clone(),
+                value: series.value,
+                count: series.count,
+            });
+            let mut series: Vec<_> = series.collect();
+            series.sort_by(|one, other| one.values.cmp(&other.values));
+            MetricReading {
+                name: metric.name.clone(),
+                kind: metric.kind.as_str(),
+                labels: metric.labels.clone(),
+                series,
+            }
+        });
+        read.collect()
     }
 
     fn change(&self, metric: u32, mut labels: Vec<String>, change: impl FnOnce(Kind, &mut Series)) {
