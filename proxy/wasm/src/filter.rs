@@ -25,6 +25,8 @@ pub struct Filter {
     template: Template,
     pool: Pool,
     subscriptions: Subscriptions,
+    /// Its clock bounds what hooks may use.
+    _engine: Engine,
 }
 
 /// Which of the two messages a hook is about.
@@ -60,6 +62,7 @@ impl Filter {
             template,
             pool,
             subscriptions,
+            _engine: engine.clone(),
         })
     }
 
