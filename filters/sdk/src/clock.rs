@@ -9,7 +9,11 @@ pub fn wall() -> Duration {
     Duration::from_nanos(clock::wall())
 }
 
-/// Time since some moment in the past. It never goes back: for measuring how long something took.
+/// Time since the plugin was loaded in this waypoint. It never goes back: for measuring how long something took.
+///
+/// All instances count from the same moment, so that what one hook has kept may be compared at a later one. It is another
+/// moment in each waypoint, and after each change of the module or of its configuration: keep times in
+/// [`shared`](crate::shared) from [`wall`].
 pub fn monotonic() -> Duration {
     Duration::from_nanos(clock::monotonic())
 }

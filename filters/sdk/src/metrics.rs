@@ -2,8 +2,9 @@
 //!
 //! Announce them in [`Filter::configure`](crate::Filter::configure) and keep them in the filter. A metric `hits` is there
 //! as `cairn_filter_hits`, with a label `plugin` beside your own. At most 32 metrics with at most 8 labels each; of each
-//! metric 256 sets of label values are counted by themselves, all others together under `other`. Names begin with a
-//! letter and consist of letters, digits and underscores.
+//! metric 256 sets of label values are counted by themselves, all others together under `other`, as is a value of more than
+//! 128 bytes. Names of metrics and labels are at most 64 letters, digits and underscores that do not begin with a digit;
+//! `plugin` and `le` cannot be taken.
 
 use crate::bindings::cairn::filter::metrics::Kind;
 use crate::imports::metrics;

@@ -19,7 +19,8 @@ pub enum HeadVerdict {
     /// It is kept back until a body hook answers [`BodyVerdict::Release`] or the body has ended. Needs a subscription to
     /// the body.
     Hold(Edits),
-    /// It goes on, changed, and no other hook of this filter is called for this exchange.
+    /// It goes on, changed, and no other hook of this filter is called for this exchange. Its bodies are not buffered
+    /// either, of whatever size they are.
     Done(Edits),
     /// The client gets this response instead.
     Reply(Reply),
@@ -113,7 +114,7 @@ impl From<Edits> for HeadVerdict {
 /// What becomes of a part of a body.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BodyVerdict {
-    /// It goes on as it is. Nothing is copied.
+    /// It goes on as it is. Nothing is copied. While a head is held, the part waits behind it, and is not seen again.
     Pass,
     /// This goes on in its place; it may be empty.
     Replace(Vec<u8>),
