@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used)]
 
+mod component;
 mod config;
 mod filters;
 mod http;
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     http::SNIFF,
     config::CERTIFICATE,
     config::CONFIGURATION,
+    component::COMPONENT,
     filters::CHALLENGE,
     filters::DOCKER_CONFIG,
     filters::EDITS,
