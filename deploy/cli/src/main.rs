@@ -48,9 +48,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Explains what becomes of one request, phase by phase, without sending it.
     Explain(explain::Arguments),
-    /// Filters: a new one, and its component.
-    #[command(subcommand)]
-    Filter(filter::Command),
+    /// Starts, builds, inspects, tests and publishes filters, and explains their contract.
+    Filter(filter::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => serving(up::run(arguments)),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Filter(command) => filter::run(&command),
+        Command::Filter(arguments) => filter::run(arguments),
     };
     outcome.unwrap_or_else(|error| {
         out::complaint(format_args!(

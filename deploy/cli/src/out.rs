@@ -13,6 +13,26 @@ pub(crate) fn complaint(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// A number of bytes, as people read it.
+pub(crate) fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]
+    let of = |unit: u64| bytes as f64 / unit as f64;
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..0x0010_0000 => format!("{:.1} KiB", of(1 << 10)),
+        _ => format!("{:.1} MiB", of(1 << 20)),
+    }
+}
+
+/// So many of something whose plural ends in s.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
+    }
+}
+
 /// Colours, when somebody is there to see them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {

@@ -9,6 +9,7 @@
 mod demo;
 mod examples;
 mod explain;
+mod filter;
 mod starting;
 mod up;
 mod validate;
