@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::scenario::Scenario;
 use crate::usage;
 
-/// The hidden subcommand that [`measure`] runs.
+/// The hidden subcommand that `measure` runs.
 pub const COMMAND: &str = "instances";
 
 /// More work than fits between two ticks of the engine's clock: all instances have begun when the first one ends.
