@@ -156,7 +156,7 @@ fn parse(edits: Vec<Edit>, part: Part) -> Result<Vec<Change>, HookFailure> {
 /// A name that filters may change.
 fn field(name: &str) -> Result<HeaderName, HookFailure> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| illegal(format!("{name:?} is not the name of a field")))?;
+        .map_err(|_| illegal("a name is not that of a field".to_owned()))?;
     let framing = [
         CONTENT_LENGTH,
         TRANSFER_ENCODING,
@@ -187,7 +187,8 @@ fn field(name: &str) -> Result<HeaderName, HookFailure> {
 }
 
 fn pseudo(name: &str, value: &[u8], part: Part, append: bool) -> Result<Change, HookFailure> {
-    let wrong = || illegal(format!("`{name}` cannot be {:?}", String::from_utf8_lossy(value)));
+    // What it was may be a secret.
+    let wrong = || illegal(format!("`{name}` cannot be what it was set to"));
     if append {
         return Err(illegal(format!("`{name}` is there once; set it")));
     }

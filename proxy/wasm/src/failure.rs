@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// How much of what a guest says goes into logs and statuses.
+const SAID: usize = 200;
+
 /// Why a component cannot be a filter.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -132,12 +135,22 @@ pub struct HookFailure {
 #[error("{0}")]
 pub(crate) struct Exceeded(pub(crate) &'static str);
 
+/// One line of a text, and no more of it than anybody reads.
+pub(crate) fn cut(text: String) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(SAID) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None if line.len() == text.len() => text,
+        None => line.to_owned(),
+    }
+}
+
 impl HookFailure {
-    /// A failure for a reason.
+    /// A failure for a reason; a long message is cut.
     pub fn new(reason: Reason, message: impl Into<String>) -> HookFailure {
         HookFailure {
             reason,
-            message: message.into(),
+            message: cut(message.into()),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::bindings::cairn::filter::types::{
 };
 use crate::engine::Engine;
 use crate::exchange::Exchange;
-use crate::failure::{HookFailure, LoadError, Reason};
+use crate::failure::{HookFailure, LoadError, Reason, cut};
 use crate::instance::{Hook, Instance, Said, Template};
 use crate::plugin::Plugin;
 use crate::pool::{Permit, Pool};
@@ -336,7 +336,7 @@ async fn first(
     let Said::Configured(asked) = said else {
         return Err(start(other_hook()));
     };
-    let asked = asked.map_err(LoadError::Configure)?;
+    let asked = asked.map_err(|said| LoadError::Configure(cut(said)))?;
     instance.configured();
     Ok((instance, asked))
 }

@@ -44,6 +44,8 @@ pub(crate) struct Memory {
     pub(crate) refused: bool,
 }
 
+/// Bytes of chance that one call gives.
+const MAX_RANDOM: u64 = 4096;
 /// Elements of one table: far more than functions in any filter.
 const TABLE: usize = 100_000;
 
@@ -61,6 +63,7 @@ impl Host {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM)
             .build();
         Host {
             exchange: None,

@@ -97,6 +97,8 @@ impl Template {
         let plugin = &self.plugin;
         let mut store = Store::new(self.pre.engine(), Host::new(plugin));
         store.limiter(|host| &mut host.memory);
+        // What one call may make the host allocate for its arguments.
+        store.set_hostcall_fuel(plugin.spec.limits.memory);
         store.epoch_deadline_callback(|mut context| {
             let budget = &mut context.data_mut().budget;
             if budget.ticks == 0 {

@@ -1,6 +1,6 @@
 //! Calls that filters make to other services: through the mesh, as the waypoint.
 
-use std::sync::Arc;
+use std::sync::Weak;
 
 use bytes::Bytes;
 use cairn_http::body::Body;
@@ -14,13 +14,16 @@ use crate::proxy::Proxy;
 
 /// The way from filters to services.
 pub(crate) struct Calls {
-    pub(crate) proxy: Arc<Proxy>,
+    /// Its filters hold this: it must not hold them.
+    pub(crate) proxy: Weak<Proxy>,
 }
 
 impl Outbound for Calls {
     fn call(&self, call: Call) -> Calling {
-        let proxy = Arc::clone(&self.proxy);
+        let proxy = self.proxy.upgrade();
         Box::pin(async move {
+            let stopped = || CallError::Connect("the waypoint is stopping".to_owned());
+            let proxy = proxy.ok_or_else(stopped)?;
             let timeout = call.timeout;
             let answered = tokio::time::timeout(timeout, send(&proxy, call)).await;
             answered.unwrap_or(Err(CallError::Timeout))

@@ -41,7 +41,11 @@ pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Failure> {
 /// Puts what filters have made of the target into its one form again.
 pub(crate) fn changed(exchange: &mut Exchange) -> Result<(), Failure> {
     let normalization = exchange.plans.mesh.mesh.path_normalization;
-    target::normalize_head(&mut exchange.parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)?;
+    settle(&mut exchange.parts, normalization)?;
+    // Of a switch the endpoint sees a GET, or a CONNECT that says as much.
+    if exchange.switch.is_some() && exchange.parts.method != Method::GET {
+        return Err(Failure::UpgradeRefused);
+    }
     exchange.recorder.headed(&exchange.parts, &exchange.authority);
     Ok(())
 }
@@ -58,11 +62,16 @@ pub(crate) fn normalise(
     if parts.method == Method::CONNECT && parts.uri.path_and_query().is_none() {
         return Err(Failure::BadTarget);
     }
+    settle(parts, normalization)?;
+    Ok(authority)
+}
+
+/// Gives a target its one form, if it is one that its method can have.
+fn settle(parts: &mut Parts, normalization: PathNormalization) -> Result<(), Failure> {
     if parts.uri.path() == "*" && parts.method != Method::OPTIONS {
         return Err(Failure::BadTarget);
     }
-    target::normalize_head(parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)?;
-    Ok(authority)
+    target::normalize_head(parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)
 }
 
 /// The authority of an absolute target or of HTTP/2, else Host. RFC 9112 section 3.2.2: the target's overrides Host.

@@ -7,6 +7,7 @@ mod module;
 mod problems;
 mod slot;
 mod spec;
+mod ticker;
 mod tools;
 mod trial;
 mod written;

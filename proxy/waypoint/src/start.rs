@@ -211,7 +211,7 @@ impl Waypoint {
             loader: Loader::new(
                 slots,
                 Arc::new(Calls {
-                    proxy: Arc::clone(&proxy),
+                    proxy: Arc::downgrade(&proxy),
                 }),
                 options.filters,
             ),

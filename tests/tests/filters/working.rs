@@ -105,7 +105,10 @@ spec:
     );
     // Neither may a filter go round the form in which paths are compared.
     mesh.directory.write("plugin-1.yaml", &move_to("/x/../secret"));
-    line(&mesh, "configuration in force\tversion=2");
+    mesh.until("/open", |_| {
+        mesh.waypoint.text().matches("filter in force").count() == 2
+    })
+    .await;
     assert_eq!(mesh.send(get("/open")).await.status, StatusCode::FORBIDDEN);
     mesh.directory.write("plugin-1.yaml", &move_to("/v1/moved"));
     for _ in 0..200 {

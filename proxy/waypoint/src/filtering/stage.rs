@@ -195,6 +195,13 @@ impl Stage {
                     Err(stopped) => return Poll::Ready(Some(Err(stopped))),
                 }
             }
+            if !self.held.is_empty() && !self.is_on() {
+                // The filter looks at no more of it, and takes nothing with it.
+                self.released = true;
+                self.told = true;
+                let held = std::mem::take(&mut self.held);
+                return Poll::Ready(Some(Ok(Frame::data(held.freeze()))));
+            }
             if let Some(trailers) = self.trailers.take() {
                 if !self.told && self.is_on() {
                     self.trailers = Some(trailers);

@@ -8,19 +8,16 @@ use std::time::{Duration, SystemTime};
 use cairn_api::meta::ObjectRef;
 use cairn_fetch::{Request, Retry, Source};
 use cairn_wasm::{Filter, Outbound};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::slot::{Slot, Slots};
 use super::spec::PluginSpec;
+use super::ticker::Task;
 use super::tools::{Storage, Tools};
 
 /// How often a file is looked at for a new module.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a module that came and is no good is left alone: it may be published anew under its name.
 const AGAIN: Duration = Duration::from_secs(5 * 60);
-/// A ticker that fails each time is spoken of no more often than this; its failures are counted.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Keeps the filters of all plugins as their resources want them.
 pub(crate) struct Loader {
@@ -30,15 +27,6 @@ pub(crate) struct Loader {
     /// Made with the first plugin: who has none pays for none.
     tools: Option<Tools>,
     tasks: HashMap<ObjectRef, (Arc<PluginSpec>, Task)>,
-}
-
-/// A background task that ends with its owner.
-struct Task(JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Loader {
@@ -106,20 +94,16 @@ async fn keep(spec: Arc<PluginSpec>, slot: Arc<Slot>, tools: Tools) {
 
 /// A file is read again whenever it is another.
 async fn follow_file(spec: &PluginSpec, slot: &Slot, tools: &Tools, request: &Request, path: &Path) {
-    let mut ticking = None;
     loop {
         let seen = stamp(path).await;
         let loaded = match tools.fetcher.fetch(request).await {
             Ok(module) => tools.make(spec, slot, &module.bytes).await,
             Err(error) => Err(error.to_string()),
         };
-        if let Some(filter) = judge(spec, slot, loaded) {
-            ticking = tick(&filter);
-        }
+        judge(spec, slot, loaded);
         while stamp(path).await == seen {
             tokio::time::sleep(LOOK).await;
         }
-        drop(ticking.take());
     }
 }
 
@@ -136,24 +120,20 @@ async fn download(spec: &PluginSpec, slot: &Slot, tools: &Tools, request: &Reque
         };
         let module = Retry::default().fetch(&tools.fetcher, request, failed).await;
         let loaded = tools.make(spec, slot, &module.bytes).await;
-        let Some(filter) = judge(spec, slot, loaded) else {
-            tokio::time::sleep(AGAIN).await;
-            continue;
-        };
-        let _ticking = tick(&filter);
-        drop(filter);
-        return std::future::pending().await;
+        if judge(spec, slot, loaded) {
+            return;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
 /// Puts in force what has been loaded, or says why not.
-fn judge(spec: &PluginSpec, slot: &Slot, loaded: Result<Filter, String>) -> Option<Arc<Filter>> {
+fn judge(spec: &PluginSpec, slot: &Slot, loaded: Result<Filter, String>) -> bool {
     match loaded {
         Ok(filter) => {
-            let filter = Arc::new(filter);
             tracing::info!(plugin = &*spec.label, "filter in force");
-            slot.ready(Arc::clone(&filter));
-            Some(filter)
+            slot.ready(filter);
+            true
         }
         Err(reason) => {
             tracing::error!(
@@ -161,7 +141,7 @@ fn judge(spec: &PluginSpec, slot: &Slot, loaded: Result<Filter, String>) -> Opti
                 "the filter cannot be put in force: {reason}"
             );
             slot.failed(reason);
-            None
+            false
         }
     }
 }
@@ -170,25 +150,4 @@ fn judge(spec: &PluginSpec, slot: &Slot, loaded: Result<Filter, String>) -> Opti
 async fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     let metadata = tokio::fs::metadata(path).await.ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
-}
-
-/// Calls the ticker of a generation for as long as that is in force.
-fn tick(filter: &Arc<Filter>) -> Option<Task> {
-    let every = filter.subscriptions().tick?;
-    let filter = Arc::downgrade(filter);
-    Some(Task(tokio::spawn(async move {
-        let mut interval = tokio::time::interval(every);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut told = None;
-        loop {
-            interval.tick().await;
-            let Some(filter) = filter.upgrade() else { return };
-            if let Err(failure) = filter.tick().await
-                && told.is_none_or(|told: Instant| told.elapsed() >= SILENCE)
-            {
-                told = Some(Instant::now());
-                tracing::warn!(plugin = &*filter.spec().plugin, "tick failed: {failure}");
-            }
-        }
-    })))
 }

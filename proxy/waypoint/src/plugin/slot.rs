@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::spec::PluginSpec;
+use super::ticker::{Task, tick};
 
 /// How long a request waits for the first generation of a plugin.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ pub(crate) struct Slot {
     pub(crate) object: ObjectRef,
     pub(crate) label: Arc<str>,
     filter: ArcSwapOption<Filter>,
+    /// Of the generation in force.
+    ticking: Mutex<Option<Task>>,
     status: watch::Sender<Status>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) metrics: Arc<GuestMetrics>,
@@ -44,6 +47,7 @@ impl Slot {
             object: spec.object.clone(),
             label: Arc::clone(&spec.label),
             filter: ArcSwapOption::empty(),
+            ticking: Mutex::default(),
             status: watch::channel(Status::Loading).0,
             meter: Arc::new(Meter::new(&spec.label)),
             metrics: Arc::new(GuestMetrics::new(&spec.label)),
@@ -73,7 +77,9 @@ impl Slot {
         self.status.send_replace(Status::Loading);
     }
 
-    pub(super) fn ready(&self, filter: Arc<Filter>) {
+    pub(super) fn ready(&self, filter: Filter) {
+        let filter = Arc::new(filter);
+        *self.ticking.lock().unwrap_or_else(PoisonError::into_inner) = tick(&filter);
         self.filter.store(Some(filter));
         self.status.send_replace(Status::Ready);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cairn_api::istio::EnvValueSource;
 use cairn_api::meta::ObjectRef;
 use cairn_config::{Problem, State};
 use cairn_wasm::{CallError, Calling, Outbound, Subscriptions};
@@ -26,7 +27,8 @@ impl Trials {
             return trials;
         }
         let tools = Tools::new(storage, Arc::new(NoMesh));
-        for written in written {
+        for mut written in written {
+            keep_environment(&mut written);
             let file = state.file_of(&written.object);
             let (spec, _) = PluginSpec::compile(&written, file, &Settings::default(), &state.objects);
             let outcome = match &tools {
@@ -55,6 +57,16 @@ impl Trials {
 
     pub(crate) fn get(&self, object: &ObjectRef) -> Option<&Result<Subscriptions, String>> {
         self.0.get(object)
+    }
+}
+
+/// A module that is only tried learns nothing of whoever tries it: variables of the proxy's environment are empty.
+fn keep_environment(written: &mut Written) {
+    let configs = written.wasm.iter_mut().flat_map(|wasm| &mut wasm.vm_config);
+    for variable in configs.flat_map(|config| &mut config.env) {
+        if variable.value_from == Some(EnvValueSource::Host) {
+            variable.value_from = Some(EnvValueSource::Inline);
+        }
     }
 }
 
