@@ -1,5 +1,6 @@
 //! Calls that filters make to other services: through the mesh, as the waypoint.
 
+use std::net::Ipv4Addr;
 use std::sync::Weak;
 
 use bytes::Bytes;
@@ -9,8 +10,9 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, Limited};
 
-use crate::attempt;
+use crate::plan::{Callee, Plans};
 use crate::proxy::Proxy;
+use crate::{attempt, authorize, head};
 
 /// The way from filters to services.
 pub(crate) struct Calls {
@@ -31,13 +33,47 @@ impl Outbound for Calls {
     }
 }
 
+/// The request in its one form, if the waypoint itself may send it: a filter can do no more than any other client.
+fn authorized(
+    plans: &Plans,
+    callee: &Callee,
+    target: &str,
+    request: Request<Body>,
+) -> Result<Request<Body>, CallError> {
+    let connect = |reason: &str| CallError::Connect(reason.to_owned());
+    let (mut parts, body) = request.into_parts();
+    head::settle(&mut parts, plans.mesh.mesh.path_normalization)
+        .map_err(|_| connect("the path can be read in more than one way"))?;
+    let waypoint = plans.waypoint.as_deref();
+    let address = waypoint.and_then(|waypoint| waypoint.socket());
+    let ip = address.map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+    let access = cairn_authz::Request {
+        peer: waypoint.map(|waypoint| &waypoint.identity),
+        source_ip: ip,
+        remote_ip: ip,
+        destination: callee.address,
+        http: Some(cairn_authz::Http {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            authority: target,
+            headers: &parts.headers,
+            noted: &[],
+        }),
+        sni: None,
+    };
+    authorize::check(std::iter::once((&callee.policies, access)))
+        .map_err(|_| connect("RBAC: access denied"))?;
+    Ok(Request::from_parts(parts, body))
+}
+
 async fn send(proxy: &Proxy, call: Call) -> Result<Answer, CallError> {
     let connect = |reason: &str| CallError::Connect(reason.to_owned());
     let plans = proxy.plans.load_full();
-    let cluster = plans
+    let callee = plans
         .outbound
         .get(&call.target)
-        .ok_or_else(|| connect("the mesh has no such service"))?;
+        .ok_or_else(|| connect("the mesh has no such service, or none that may be called"))?;
+    let cluster = &callee.cluster;
     let endpoint = cluster
         .pick(|_| true)
         .ok_or_else(|| connect("no healthy endpoint"))?;
@@ -47,6 +83,7 @@ async fn send(proxy: &Proxy, call: Call) -> Result<Answer, CallError> {
     *request.headers_mut() = call.headers;
     let host = HeaderValue::from_str(&call.target).map_err(|error| connect(&error.to_string()))?;
     request.headers_mut().insert(HOST, host);
+    let request = authorized(&plans, callee, &call.target, request)?;
     let pool = attempt::pool_of(&endpoint.data, cluster.protocol, &request);
     let mut local = None;
     let response = pool

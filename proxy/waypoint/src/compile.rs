@@ -6,6 +6,7 @@ mod clusters;
 mod plugins;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use cairn_api::istio::{AccessLogEncoding, AuthorizationPolicy, VirtualService};
@@ -21,7 +22,7 @@ use cairn_route::{
 
 use crate::access_log::Format;
 use crate::labels;
-use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
+use crate::plan::{Callee, Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
 use crate::plugin::{PluginSpec, Slots};
 use crate::upstream::{Dialer, Upstreams};
 
@@ -227,7 +228,7 @@ impl Compiler {
         shared: &Shared<'_>,
         plugins: &[Arc<PluginSpec>],
         problems: &mut Vec<Problem>,
-    ) -> HashMap<String, Arc<Cluster>> {
+    ) -> HashMap<String, Callee> {
         let mut clusters = clusters::Clusters {
             shared,
             upstreams: &mut self.upstreams,
@@ -236,22 +237,55 @@ impl Compiler {
         let mut found = HashMap::new();
         for plugin in plugins {
             for target in &plugin.granted.targets {
-                let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
-                match clusters.of(host, port.parse().ok(), None) {
-                    Some(cluster) => {
-                        found.insert(target.clone(), cluster);
+                match callee(&mut clusters, target) {
+                    Ok(callee) => {
+                        found.insert(target.clone(), callee);
                     }
-                    None => clusters.problems.push(Problem::error(
+                    Err((message, hint)) => clusters.problems.push(Problem::error(
                         plugin.object.clone(),
                         "metadata.annotations.filters.cairn.io/outbound",
-                        format!("the mesh has no service {target}"),
-                        "write the full host name and a port of the service",
+                        message,
+                        hint,
                     )),
                 }
             }
         }
         found
     }
+}
+
+/// A service that a filter may call, by host and port; else what is wrong with that, and what to do.
+fn callee(clusters: &mut clusters::Clusters<'_>, target: &str) -> Result<Callee, (String, &'static str)> {
+    let shared = clusters.shared;
+    let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
+    let (Some(service), Ok(port)) = (shared.find(host).service, port.parse()) else {
+        let hint = "write the full host name and a port of the service";
+        return Err((format!("the mesh has no service {target}"), hint));
+    };
+    if let Some(other) = service
+        .waypoint
+        .as_ref()
+        .filter(|key| **key != shared.waypoint.key)
+    {
+        let hint = "name a service of this waypoint, or one without a waypoint";
+        let message = format!("{target} is behind waypoint {other}, which calls of filters do not pass");
+        return Err((message, hint));
+    }
+    let Some(cluster) = clusters.of(host, Some(port), None) else {
+        return Err((
+            format!("{host} has no port {port}"),
+            "write a port of the service",
+        ));
+    };
+    let selection = shared.select(&service);
+    // What is wrong with policies is told where they are for clients.
+    let (policies, _) = PolicySet::compile(&selection.policies, &selection.broken, &shared.options);
+    let address = service.vips.first().copied();
+    Ok(Callee {
+        cluster,
+        address: SocketAddr::new(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port),
+        policies,
+    })
 }
 
 impl Shared<'_> {

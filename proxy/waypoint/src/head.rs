@@ -67,7 +67,7 @@ pub(crate) fn normalise(
 }
 
 /// Gives a target its one form, if it is one that its method can have.
-fn settle(parts: &mut Parts, normalization: PathNormalization) -> Result<(), Failure> {
+pub(crate) fn settle(parts: &mut Parts, normalization: PathNormalization) -> Result<(), Failure> {
     if parts.uri.path() == "*" && parts.method != Method::OPTIONS {
         return Err(Failure::BadTarget);
     }

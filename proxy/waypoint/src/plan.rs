@@ -35,7 +35,7 @@ pub struct Plans {
     /// The filters of what is addressed to a workload, in their order.
     pub(crate) filters: Arc<[Attached]>,
     /// The services that filters may call, by host and port.
-    pub(crate) outbound: HashMap<String, Arc<Cluster>>,
+    pub(crate) outbound: HashMap<String, Callee>,
     /// The plugins that bind to anything of this waypoint.
     pub(crate) plugins: Vec<Arc<PluginSpec>>,
     /// None: no access log.
@@ -55,6 +55,15 @@ pub(crate) struct ServicePlan {
 pub(crate) struct BoundPolicies {
     pub(crate) set: Arc<PolicySet>,
     pub(crate) destination: SocketAddr,
+}
+
+/// A service that filters may call, as the waypoint.
+pub(crate) struct Callee {
+    pub(crate) cluster: Arc<Cluster>,
+    /// What policies take for the destination.
+    pub(crate) address: SocketAddr,
+    /// A filter can do no more than any other client.
+    pub(crate) policies: PolicySet,
 }
 
 /// One workload that may be addressed itself.
