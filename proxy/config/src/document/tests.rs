@@ -156,8 +156,8 @@ fn foreign_kinds_are_left_out_and_named() {
         ),
         (
             "v1",
-            "Secret",
-            "unsupported 2 : : Secret x/a (v1) is not read by this version",
+            "PersistentVolume",
+            "unsupported 2 : : PersistentVolume x/a (v1) is not read by this version",
         ),
         (
             "apps/v1",
