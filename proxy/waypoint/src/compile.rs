@@ -255,7 +255,7 @@ impl Compiler {
 }
 
 /// A service that a filter may call, by host and port; else what is wrong with that, and what to do.
-fn callee(clusters: &mut clusters::Clusters<'_>, target: &str) -> Result<Callee, (String, &'static str)> {
+fn callee(clusters: &mut clusters::Clusters<'_, '_>, target: &str) -> Result<Callee, (String, &'static str)> {
     let shared = clusters.shared;
     let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
     let (Some(service), Ok(port)) = (shared.find(host).service, port.parse()) else {
