@@ -98,6 +98,8 @@ pub(crate) struct Content {
     draft: Draft,
     /// So many hooks have noted something.
     revision: u32,
+    /// The next hook is to be served by an instance that has served none.
+    afresh: bool,
 }
 
 /// What a hook leaves behind if it succeeds.
@@ -125,6 +127,7 @@ impl Exchange {
             states: Vec::new(),
             draft: Draft::default(),
             revision: 0,
+            afresh: false,
         })))
     }
 
@@ -169,6 +172,18 @@ impl Exchange {
     /// Another number when filters have noted something since.
     pub fn revision(&self) -> u32 {
         self.0.as_ref().map_or(0, |content| content.revision)
+    }
+
+    /// Has the next hook served by an instance that has served none.
+    pub fn try_afresh(&mut self) {
+        if let Some(content) = &mut self.0 {
+            content.afresh = true;
+        }
+    }
+
+    pub(crate) fn takes_afresh(&mut self) -> bool {
+        let content = self.0.as_deref_mut();
+        content.is_some_and(|content| std::mem::take(&mut content.afresh))
     }
 
     /// What a plugin keeps for its later hooks of this exchange.

@@ -23,10 +23,8 @@ use crate::{block, edit, imports};
 pub struct Filter {
     plugin: Arc<Plugin>,
     template: Template,
-    pool: Pool,
+    pool: Arc<Pool>,
     subscriptions: Subscriptions,
-    /// Its clock bounds what hooks may use.
-    _engine: Engine,
 }
 
 /// Which of the two messages a hook is about.
@@ -55,14 +53,14 @@ impl Filter {
         let template = Template::new(engine, compiled, &plugin)?;
         let (instance, asked) = first(&template).await?;
         let subscriptions = subscriptions::compile(asked, &plugin.spec, hooks.ticker)?;
-        let pool = Pool::new(&plugin.spec.limits);
+        let pool = Arc::new(Pool::new(&plugin.spec.limits));
+        engine.share(&pool);
         pool.give_back(instance, plugin.spec.isolation);
         Ok(Filter {
             plugin,
             template,
             pool,
             subscriptions,
-            _engine: engine.clone(),
         })
     }
 
@@ -74,11 +72,6 @@ impl Filter {
     /// What it wants to be called for.
     pub fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
-    }
-
-    /// Lets go of all idle instances: the next hook is served by a fresh one.
-    pub fn refresh(&self) {
-        while self.pool.take().is_some() {}
     }
 
     /// A request has come.
@@ -200,22 +193,23 @@ impl Filter {
     ///
     /// [`HookFailure`].
     pub async fn tick(&self) -> Result<(), HookFailure> {
-        let (mut instance, _permit) = self.instance().await?;
+        let (mut instance, _permit) = self.instance(false).await?;
         let limits = &self.plugin.spec.limits;
         let called = instance.bounded(limits.cpu, limits.wall, Hook::Tick).await;
         self.finish(instance, called).map(drop)
     }
 
     async fn hook(&self, exchange: &mut Exchange, hook: Hook<'_>) -> Result<Said, HookFailure> {
-        let (mut instance, _permit) = self.instance().await?;
+        let (mut instance, _permit) = self.instance(exchange.takes_afresh()).await?;
         let called = instance.call(exchange, hook).await;
         self.finish(instance, called)
     }
 
-    /// An instance to do work with, and the right to.
-    async fn instance(&self) -> Result<(Instance, Permit), HookFailure> {
+    /// An instance to do work with, and the right to; `afresh`: one that has done none.
+    async fn instance(&self, afresh: bool) -> Result<(Instance, Permit), HookFailure> {
         let permit = self.counted(self.pool.permit(&self.plugin.spec.limits).await)?;
-        if let Some(instance) = self.pool.take() {
+        // A fresh one takes the place of one that is idle.
+        if let Some(instance) = self.pool.take().filter(|_| !afresh) {
             return Ok((instance, permit));
         }
         let started = first(&self.template).await;

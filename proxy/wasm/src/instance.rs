@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{Component, Instance as Linked, Resource};
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::bindings::cairn::filter::types::{Block, BodyVerdict, Edit, Head, HeadVerdict, Subscriptions};
 use crate::bindings::{Filter as World, FilterIndices, FilterPre};
@@ -64,6 +64,8 @@ pub(crate) struct Instance {
 
 /// What instances are made from.
 pub(crate) struct Template {
+    /// Its clock bounds what hooks may use.
+    engine: Engine,
     plugin: Arc<Plugin>,
     pre: FilterPre<Host>,
     indices: FilterIndices,
@@ -81,6 +83,7 @@ impl Template {
         let mismatch = |error: wasmtime::Error| LoadError::Mismatch(format!("{error:#}"));
         let pre = engine.linker().instantiate_pre(&component).map_err(mismatch)?;
         Ok(Template {
+            engine: engine.clone(),
             plugin: Arc::clone(plugin),
             indices: FilterIndices::new(&pre).map_err(mismatch)?,
             pre: FilterPre::new(pre).map_err(mismatch)?,
@@ -92,8 +95,24 @@ impl Template {
         &self.plugin
     }
 
-    /// An instance that is not configured yet.
+    /// An instance that is not configured yet. Where there is no room for one more, one that is idle makes way, whichever
+    /// plugin it is of, else one that ends its work soon does.
     pub(crate) async fn instance(&self) -> Result<Instance, HookFailure> {
+        let until = Instant::now() + self.plugin.spec.limits.wait;
+        loop {
+            match self.try_instance().await {
+                Ok(instance) => return Ok(instance),
+                Err(error) if error.is::<PoolConcurrencyLimitError>() && Instant::now() < until => {
+                    if !self.engine.make_way() {
+                        tokio::time::sleep(TICK).await;
+                    }
+                }
+                Err(error) => return Err(HookFailure::new(Reason::Start, format!("{error:#}"))),
+            }
+        }
+    }
+
+    async fn try_instance(&self) -> wasmtime::Result<Instance> {
         let plugin = &self.plugin;
         let mut store = Store::new(self.pre.engine(), Host::new(plugin));
         store.limiter(|host| &mut host.memory);
@@ -109,16 +128,8 @@ impl Template {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         allow(&mut store, plugin.spec.limits.start);
-        let linked = self
-            .pre
-            .instance_pre()
-            .instantiate_async(&mut store)
-            .await
-            .map_err(|error| HookFailure::new(Reason::Start, format!("{error:#}")))?;
-        let world = self
-            .indices
-            .load(&mut store, &linked)
-            .map_err(|error| HookFailure::new(Reason::Start, format!("{error:#}")))?;
+        let linked = self.pre.instance_pre().instantiate_async(&mut store).await?;
+        let world = self.indices.load(&mut store, &linked)?;
         plugin.spec.meter.started();
         let mut instance = Instance {
             store,

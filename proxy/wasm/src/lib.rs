@@ -52,6 +52,7 @@ mod meter;
 mod plugin;
 mod pool;
 mod recent;
+mod room;
 mod shared;
 mod spec;
 mod subscriptions;

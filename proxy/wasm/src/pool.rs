@@ -1,6 +1,7 @@
 //! The instances of one generation.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,6 +13,8 @@ use crate::limits::{Isolation, Limits};
 /// A bounded number of instances, idle or at work.
 pub(crate) struct Pool {
     idle: ArrayQueue<Instance>,
+    /// At least so many were idle all the time since the last trim.
+    spare: AtomicUsize,
     permits: Arc<Semaphore>,
 }
 
@@ -23,6 +26,7 @@ impl Pool {
         let instances = limits.instances.max(1);
         Pool {
             idle: ArrayQueue::new(instances),
+            spare: AtomicUsize::new(0),
             permits: Arc::new(Semaphore::new(instances)),
         }
     }
@@ -47,7 +51,22 @@ impl Pool {
 
     /// An instance that is idle, if there is one.
     pub(crate) fn take(&self) -> Option<Instance> {
-        self.idle.pop()
+        let taken = self.idle.pop();
+        self.spare.fetch_min(self.idle.len(), Ordering::Relaxed);
+        taken
+    }
+
+    /// How many are idle.
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Lets go of what has not been needed since the last time, but for one, which the next hook need not wait for.
+    pub(crate) fn trim(&self) {
+        let spare = self.spare.swap(self.idle.len(), Ordering::Relaxed);
+        for _ in 1..spare {
+            drop(self.idle.pop());
+        }
     }
 
     /// Takes an instance back that has done its work; one that has done enough goes.

@@ -1,12 +1,13 @@
 //! The store that all instances of a plugin share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is counted for an entry beside its key and value.
-const OVERHEAD: usize = 64;
+const OVERHEAD: usize = 128;
 
 /// Values by key, of one plugin. They survive its generations.
 #[derive(Debug)]
@@ -17,16 +18,21 @@ pub struct SharedStore {
 
 #[derive(Debug, Default)]
 struct Content {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<Arc<str>, Entry>,
+    /// The keys of entries that expire, the first to do so first.
+    expiring: BTreeMap<Expiry, Arc<str>>,
     bytes: usize,
     version: u64,
 }
+
+/// When an entry expires, and the version that it had when it was put there, which no other had.
+type Expiry = (Instant, u64);
 
 #[derive(Debug)]
 struct Entry {
     value: Vec<u8>,
     version: u64,
-    expires: Option<Instant>,
+    expires: Option<Expiry>,
 }
 
 /// Why a value was not stored.
@@ -84,7 +90,7 @@ impl SharedStore {
     pub(crate) fn add(&self, key: String, by: i64, ttl: Option<Duration>) -> Result<i64, SetError> {
         let now = Instant::now();
         let mut content = self.lock();
-        if let Some(entry) = content.entries.get_mut(&key)
+        if let Some(entry) = content.entries.get_mut(&*key)
             && entry.is_live(now)
             && let Ok(bytes) = <[u8; 8]>::try_from(entry.value.as_slice())
         {
@@ -92,7 +98,7 @@ impl SharedStore {
             entry.value.copy_from_slice(&sum.to_le_bytes());
             content.version += 1;
             let version = content.version;
-            if let Some(entry) = content.entries.get_mut(&key) {
+            if let Some(entry) = content.entries.get_mut(&*key) {
                 entry.version = version;
             }
             return Ok(sum);
@@ -131,23 +137,23 @@ impl Content {
         now: Instant,
     ) -> Result<u64, SetError> {
         let size = key.len() + value.len() + OVERHEAD;
-        if !self.fits(&key, size, capacity) {
-            // What has expired is only looked for when its room is needed.
-            let Content { entries, bytes, .. } = self;
-            entries.retain(|key, entry| {
-                let live = entry.is_live(now);
-                if !live {
-                    *bytes -= entry.size(key);
-                }
-                live
-            });
-            if !self.fits(&key, size, capacity) {
+        // What has expired is only looked for when its room is needed.
+        while !self.fits(&key, size, capacity) {
+            let expired = self.expiring.first_key_value().filter(|((at, _), _)| *at <= now);
+            let Some((_, expired)) = expired else {
                 return Err(SetError::Full);
-            }
+            };
+            let expired = Arc::clone(expired);
+            self.remove(&expired);
         }
         self.remove(&key);
         self.version += 1;
         self.bytes += size;
+        let key: Arc<str> = key.into();
+        let expires = expires.map(|at| (at, self.version));
+        if let Some(expiry) = expires {
+            self.expiring.insert(expiry, Arc::clone(&key));
+        }
         let entry = Entry {
             value,
             version: self.version,
@@ -165,13 +171,16 @@ impl Content {
     fn remove(&mut self, key: &str) {
         if let Some(entry) = self.entries.remove(key) {
             self.bytes -= entry.size(key);
+            if let Some(expiry) = entry.expires {
+                self.expiring.remove(&expiry);
+            }
         }
     }
 }
 
 impl Entry {
     fn is_live(&self, now: Instant) -> bool {
-        self.expires.is_none_or(|expires| now < expires)
+        self.expires.is_none_or(|(at, _)| now < at)
     }
 
     fn size(&self, key: &str) -> usize {
