@@ -147,9 +147,11 @@ impl Filter for Redact {
 
     fn on_response_body(&self, exchange: &Exchange<'_>, part: &[u8], end: bool) -> BodyVerdict {
         let mut place: Place = exchange.state().unwrap_or_default();
-        let masked = place.mask(&self.patterns, part, end, |pattern| {
-            self.matches.increment(&[&pattern.name]);
-        });
+        let mut counts = vec![0_u32; self.patterns.len()];
+        let masked = place.mask(&self.patterns, part, end, &mut counts);
+        for (pattern, count) in self.patterns.iter().zip(counts).filter(|(_, count)| *count > 0) {
+            self.matches.add(&[&pattern.name], count.into());
+        }
         if end {
             exchange.set_metadata("matches", i64::try_from(place.matches).unwrap_or(i64::MAX));
         }

@@ -24,13 +24,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Takes a part, and gives what may go on. `found` is told of each match.
+    /// Takes a part, and gives what may go on. `counts` has, for each pattern, how many matches were masked.
     pub(crate) fn mask(
         &mut self,
         patterns: &[Pattern],
         part: &[u8],
         end: bool,
-        mut found: impl FnMut(&Pattern),
+        counts: &mut [u32],
     ) -> Vec<u8> {
         let mut text = std::mem::take(&mut self.kept);
         text.extend_from_slice(part);
@@ -45,18 +45,20 @@ impl Place {
         let mut scratch = Scratch::default();
         let mut at = 0;
         while at < decided {
-            let mut best: Option<(&Pattern, usize)> = None;
-            for pattern in patterns {
+            let mut best: Option<(usize, &Pattern, usize)> = None;
+            for (index, pattern) in patterns.iter().enumerate() {
                 let matched = pattern.program.longest_at(&text, at, self.before, &mut scratch);
-                if let Some(to) = matched.filter(|to| best.is_none_or(|(_, best)| *to > best)) {
-                    best = Some((pattern, to));
+                if let Some(to) = matched.filter(|to| best.is_none_or(|(.., best)| *to > best)) {
+                    best = Some((index, pattern, to));
                 }
             }
             match best {
-                Some((pattern, to)) => {
+                Some((index, pattern, to)) => {
                     masked.extend_from_slice(&pattern.replacement);
                     self.matches += 1;
-                    found(pattern);
+                    if let Some(count) = counts.get_mut(index) {
+                        *count += 1;
+                    }
                     at = to;
                 }
                 None => {
@@ -96,7 +98,7 @@ mod tests {
         let mut place = Place::default();
         let mut out = Vec::new();
         for (index, part) in parts.iter().enumerate() {
-            out.extend(place.mask(&patterns(), part, index + 1 == parts.len(), |_| {}));
+            out.extend(place.mask(&patterns(), part, index + 1 == parts.len(), &mut [0; 3]));
             assert!(place.kept.len() <= 19);
         }
         assert!(place.kept.is_empty());
