@@ -25,7 +25,8 @@ impl Attributes for Known {
             "source.address" => text(&downstream.remote.to_string()),
             "source.ip" => text(&downstream.remote.ip().to_string()),
             "source.port" => Some(Value::Int(downstream.remote.port().into())),
-            "source.principal" => text(downstream.peer.as_str()),
+            // As policies write it.
+            "source.principal" => text(downstream.peer.as_str().trim_start_matches("spiffe://")),
             "source.namespace" => text(downstream.peer.namespace()),
             "source.service_account" => text(downstream.peer.service_account()),
             "source.workload" => text(&source?.name),

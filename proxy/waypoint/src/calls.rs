@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Limited};
 
 use crate::plan::{Callee, Plans};
 use crate::proxy::Proxy;
-use crate::{attempt, authorize, head};
+use crate::{attempt, authorize, target};
 
 /// The way from filters to services.
 pub(crate) struct Calls {
@@ -42,7 +42,7 @@ fn authorized(
 ) -> Result<Request<Body>, CallError> {
     let connect = |reason: &str| CallError::Connect(reason.to_owned());
     let (mut parts, body) = request.into_parts();
-    head::settle(&mut parts, plans.mesh.mesh.path_normalization)
+    target::settle(&mut parts, plans.mesh.mesh.path_normalization)
         .map_err(|_| connect("the path can be read in more than one way"))?;
     let waypoint = plans.waypoint.as_deref();
     let address = waypoint.and_then(|waypoint| waypoint.socket());

@@ -112,7 +112,7 @@ impl Compiler {
             waypoint: mesh.waypoint(&self.gateway).cloned(),
             services: HashMap::new(),
             workloads: HashMap::new(),
-            services_of: HashMap::new(),
+            stands: HashMap::new(),
             filters: Arc::default(),
             outbound: HashMap::new(),
             plugins: Vec::new(),
@@ -121,7 +121,9 @@ impl Compiler {
         };
         let mut before = std::mem::take(&mut self.compiled);
         if let Some(waypoint) = &plans.waypoint {
-            let (plugins, found) = plugins::Plugins::of(state, waypoint, &plans.mesh.mesh.root_namespace);
+            let services: Vec<_> = plans.mesh.services_of_waypoint(&waypoint.key).collect();
+            let root_namespace = &plans.mesh.mesh.root_namespace;
+            let (plugins, found) = plugins::Plugins::of(state, waypoint, root_namespace, &services);
             problems.extend(found);
             let shared = Shared {
                 plugins,
@@ -134,7 +136,6 @@ impl Compiler {
                 options: options(&plans.mesh.mesh),
                 targets: targets(state),
             };
-            let services: Vec<_> = plans.mesh.services_of_waypoint(&waypoint.key).collect();
             for service in services {
                 let compiled = self.service(service, &shared, before.remove(&service.hostname));
                 problems.extend(compiled.problems.iter().cloned());

@@ -15,7 +15,7 @@ use crate::attributes::Known;
 use crate::downstream::{Asked, Downstream, Target};
 use crate::failure::Failure;
 use crate::filtering::Filters;
-use crate::plan::{BoundPolicies, Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::plan::{Cluster, Plans, PortPlan, Reached, RoutePlan, ServicePlan};
 use crate::plugin::Attached;
 use crate::proxy::Proxy;
 use crate::record::Recorder;
@@ -52,8 +52,8 @@ pub(crate) struct Switch {
 #[derive(Clone)]
 pub(crate) enum Scope {
     Service(Arc<ServicePlan>, Arc<PortPlan>),
-    /// One workload: the policies of the services behind which it stands, and the way to it.
-    Workload(Arc<[BoundPolicies]>, Arc<RoutePlan>),
+    /// One workload, and the way to it.
+    Workload(Reached, Arc<RoutePlan>),
     /// What the tunnel was opened for is not in the snapshot any more.
     Gone,
 }
@@ -66,7 +66,7 @@ impl Scope {
     ) -> impl Iterator<Item = (&'a PolicySet, cairn_authz::Request<'a>)> {
         let (service, workload) = match self {
             Scope::Service(service, _) => (Some(&*service.policies), None),
-            Scope::Workload(policies, _) => (None, Some(policies)),
+            Scope::Workload(reached, _) => (None, Some(&reached.policies)),
             Scope::Gone => (None, None),
         };
         let bound = workload
@@ -109,8 +109,8 @@ impl Scope {
                     .workload_by_ip(address.ip())
                     .filter(|workload| workload.uid == *uid);
                 let same = here.filter(|workload| route.leads_to(workload));
-                match same.and_then(|_| plans.policies_of_workload(uid, *address, peer)) {
-                    Some(policies) => Scope::Workload(policies, Arc::clone(route)),
+                match same.and_then(|_| plans.reach(uid, *address, peer)) {
+                    Some(reached) => Scope::Workload(reached, Arc::clone(route)),
                     None => Scope::Gone,
                 }
             }
@@ -127,10 +127,10 @@ impl Scope {
     }
 
     /// The plugins that see requests, in their order.
-    pub(crate) fn filters<'a>(&'a self, plans: &'a Plans) -> &'a [Attached] {
+    pub(crate) fn filters(&self) -> &[Attached] {
         match self {
             Scope::Service(_, port) => &port.filters,
-            Scope::Workload(..) => &plans.filters,
+            Scope::Workload(reached, _) => &reached.filters,
             Scope::Gone => &[],
         }
     }
@@ -138,7 +138,8 @@ impl Scope {
     pub(crate) fn protocol(&self) -> AppProtocol {
         match self {
             Scope::Service(_, port) => port.protocol,
-            Scope::Workload(..) | Scope::Gone => AppProtocol::Unknown,
+            Scope::Workload(reached, _) => reached.protocol,
+            Scope::Gone => AppProtocol::Unknown,
         }
     }
 
@@ -176,7 +177,7 @@ impl Exchange {
 
     /// Chooses the filters that see this request.
     pub(crate) async fn filter(&mut self) -> Result<(), Failure> {
-        let chain = self.scope.filters(&self.plans);
+        let chain = self.scope.filters();
         if chain.is_empty() {
             return Ok(());
         }
@@ -190,7 +191,15 @@ impl Exchange {
             protocol: protocol(self.parts.version),
             began: std::time::Instant::now(),
         };
-        self.filters = Filters::begin(chain, &self.parts, &self.authority, Arc::new(known)).await?;
+        let normalization = self.plans.mesh.mesh.path_normalization;
+        let begun = Filters::begin(
+            chain,
+            &self.parts,
+            &self.authority,
+            normalization,
+            Arc::new(known),
+        );
+        self.filters = begun.await?;
         Ok(())
     }
 

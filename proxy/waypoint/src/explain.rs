@@ -173,7 +173,7 @@ impl Explanation {
         }
         head::sanitise(&mut parts);
         self.say("head", format!("{} {} for {authority}", parts.method, parts.uri));
-        let filters = scope.filters(plans);
+        let filters = scope.filters();
         let before = filters.iter().filter(|one| one.spec.phase <= Phase::Authz);
         if !self.filters(before, way.trials) {
             return;

@@ -12,6 +12,7 @@ use cairn_wasm::{LocalReply, Reason};
 use http::StatusCode;
 
 use crate::filtering::{self, Stopped};
+use crate::target::Misread;
 use crate::upload;
 
 /// Who caused a failure.
@@ -183,6 +184,11 @@ pub enum Failure {
         /// Why.
         reason: Reason,
     },
+    /// The connection is not HTTP, on a port that does not say so, and a filter has to see what goes there.
+    Unfiltered {
+        /// Namespace and name.
+        plugin: Arc<str>,
+    },
     /// A filter wants the whole of a request's body, which is too large for that.
     RequestTooLarge,
     /// A filter wants the whole of a response's body, which is too large for that.
@@ -291,6 +297,10 @@ impl Failure {
                 details: Cow::Owned(format!("wasm_fail_stream{{{plugin}:{reason}}}")),
                 ..reply(StatusCode::SERVICE_UNAVAILABLE, "", none, "")
             },
+            Failure::Unfiltered { plugin } => Reply {
+                details: Cow::Owned(format!("not_http_for_filter{{{plugin}}}")),
+                ..reply(StatusCode::FORBIDDEN, "", none, "")
+            },
             Failure::RequestTooLarge => reply(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Payload Too Large",
@@ -342,6 +352,7 @@ impl From<&Stopped> for Failure {
                 side: filtering::Side::Request,
             } => Failure::StreamIdle,
             Stopped::Stalled { .. } => Failure::ResponseTimeout,
+            Stopped::Target(misread) => Failure::from(*misread),
             Stopped::Broken {
                 side: filtering::Side::Request,
                 error,
@@ -354,6 +365,15 @@ impl From<&Stopped> for Failure {
                 fault: UpstreamFault::Terminated,
                 retries: 0,
             },
+        }
+    }
+}
+
+impl From<Misread> for Failure {
+    fn from(misread: Misread) -> Failure {
+        match misread {
+            Misread::Method => Failure::BadTarget,
+            Misread::Path => Failure::AmbiguousPath,
         }
     }
 }

@@ -8,6 +8,7 @@ mod stage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cairn_api::istio::PathNormalization;
 use cairn_http::body::Body;
 use cairn_route::Note;
 use cairn_wasm::{
@@ -22,6 +23,7 @@ use http_body::Body as _;
 use tokio::sync::Mutex;
 
 use crate::plugin::{Attached, FailStrategy, Phase, PluginSpec};
+use crate::target;
 
 use stage::Stage;
 pub(crate) use stage::{Side, Stopped};
@@ -31,6 +33,7 @@ pub(crate) struct Filters {
     shared: Arc<Shared>,
     /// So many of them have seen the request.
     passed: usize,
+    normalization: PathNormalization,
 }
 
 /// What the bodies of an exchange share with its heads.
@@ -46,6 +49,8 @@ struct Shared {
 struct Active {
     filter: Arc<Filter>,
     spec: Arc<PluginSpec>,
+    /// The exchange has come to it.
+    reached: AtomicBool,
     /// It wants to see no more of this exchange, or may not.
     over: AtomicBool,
 }
@@ -74,6 +79,7 @@ impl Filters {
         chain: &[Attached],
         parts: &Parts,
         authority: &Authority,
+        normalization: PathNormalization,
         known: Arc<dyn Attributes>,
     ) -> Result<Option<Filters>, Stopped> {
         let mut active = Vec::with_capacity(chain.len());
@@ -83,6 +89,7 @@ impl Filters {
                 Some(filter) => active.push(Active {
                     filter,
                     spec: Arc::clone(&attached.spec),
+                    reached: AtomicBool::new(false),
                     over: AtomicBool::new(false),
                 }),
                 None => {
@@ -105,6 +112,7 @@ impl Filters {
                 active,
             }),
             passed: 0,
+            normalization,
         }))
     }
 
@@ -161,6 +169,7 @@ impl Filters {
         while let Some(active) = self.next(phase) {
             let subscriptions = active.filter.subscriptions();
             let wanted = subscriptions.request_body;
+            active.reached.store(true, Ordering::Relaxed);
             let answer = {
                 let mut exchange = shared.exchange.lock().await;
                 active
@@ -169,7 +178,10 @@ impl Filters {
             };
             let mut hold = matches!(wanted, BodyInterest::Buffer(_));
             if let Some(answer) = answer {
-                changed |= answer.changed;
+                if answer.changed {
+                    changed = true;
+                    self.settle().await?;
+                }
                 match answer.verdict {
                     HeadVerdict::Next => {}
                     HeadVerdict::Hold => hold = true,
@@ -185,12 +197,23 @@ impl Filters {
                 }
                 let stage = Stage::new(&shared, self.passed, Side::Request, body);
                 let staged = stage.admit(hold).await?;
-                changed |= staged.changed;
+                if staged.changed {
+                    changed = true;
+                    self.settle().await?;
+                }
                 body = staged.body;
             }
             self.passed += 1;
         }
         Ok((body, changed))
+    }
+
+    /// Gives the target that a filter may have written its one form, before another looks at it.
+    async fn settle(&self) -> Result<(), Stopped> {
+        let mut exchange = self.shared.exchange.lock().await;
+        exchange.request_mut().map_or(Ok(()), |head| {
+            target::settle_origin(&head.method, &mut head.target, self.normalization).map_err(Stopped::Target)
+        })
     }
 
     /// What they note, also about the response.
@@ -331,6 +354,11 @@ fn outline(parts: &Parts, authority: &Authority) -> RequestHead {
 }
 
 impl Active {
+    /// Whether it is to be told that the exchange has ended, of which it has seen something.
+    fn wants_end(&self) -> bool {
+        self.filter.subscriptions().done && self.reached.load(Ordering::Relaxed) && self.is_on()
+    }
+
     fn is_on(&self) -> bool {
         !self.over.load(Ordering::Relaxed)
     }
@@ -355,7 +383,7 @@ impl Active {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(_) if again => {
                     again = false;
-                    self.filter.refresh();
+                    exchange.try_afresh();
                 }
                 Err(failure) => return self.give_up(&failure).map(|()| None),
             }
@@ -375,9 +403,7 @@ impl Active {
 
 impl Shared {
     fn tells_end(&self) -> bool {
-        self.active
-            .iter()
-            .any(|active| active.filter.subscriptions().done)
+        self.active.iter().any(Active::wants_end)
     }
 }
 
@@ -387,7 +413,7 @@ impl Drop for Shared {
         let told: Vec<_> = self
             .active
             .drain(..)
-            .filter(|active| active.filter.subscriptions().done && active.is_on())
+            .filter(|active| active.wants_end())
             .collect();
         let (false, Ok(runtime)) = (told.is_empty(), tokio::runtime::Handle::try_current()) else {
             return;

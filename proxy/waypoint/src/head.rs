@@ -4,9 +4,8 @@
 //! say of itself is gone. What policies match, what routes match and what is forwarded are the same bytes.
 
 use cairn_api::istio::PathNormalization;
-use cairn_http::path::Normalization;
+use cairn_http::headers;
 use cairn_http::upgrade::{self, OnUpgrade, Wanted};
-use cairn_http::{headers, target};
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
@@ -14,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use crate::exchange::{Exchange, Switch};
 use crate::failure::Failure;
+use crate::target;
 
 const FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -41,7 +41,7 @@ pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Failure> {
 /// Puts what filters have made of the target into its one form again.
 pub(crate) fn changed(exchange: &mut Exchange) -> Result<(), Failure> {
     let normalization = exchange.plans.mesh.mesh.path_normalization;
-    settle(&mut exchange.parts, normalization)?;
+    target::settle(&mut exchange.parts, normalization)?;
     // Of a switch the endpoint sees a GET, or a CONNECT that says as much.
     if exchange.switch.is_some() && exchange.parts.method != Method::GET {
         return Err(Failure::UpgradeRefused);
@@ -62,16 +62,8 @@ pub(crate) fn normalise(
     if parts.method == Method::CONNECT && parts.uri.path_and_query().is_none() {
         return Err(Failure::BadTarget);
     }
-    settle(parts, normalization)?;
+    target::settle(parts, normalization)?;
     Ok(authority)
-}
-
-/// Gives a target its one form, if it is one that its method can have.
-pub(crate) fn settle(parts: &mut Parts, normalization: PathNormalization) -> Result<(), Failure> {
-    if parts.uri.path() == "*" && parts.method != Method::OPTIONS {
-        return Err(Failure::BadTarget);
-    }
-    target::normalize_head(parts, mode(normalization)).map_err(|_| Failure::AmbiguousPath)
 }
 
 /// The authority of an absolute target or of HTTP/2, else Host. RFC 9112 section 3.2.2: the target's overrides Host.
@@ -140,15 +132,6 @@ pub(crate) fn sanitise(parts: &mut Parts) {
         .entry(FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static("http"));
     headers::ensure_request_id(&mut parts.headers);
-}
-
-fn mode(normalization: PathNormalization) -> Normalization {
-    match normalization {
-        PathNormalization::None => Normalization::None,
-        PathNormalization::MergeSlashes => Normalization::MergeSlashes,
-        PathNormalization::DecodeAndMergeSlashes => Normalization::DecodeAndMergeSlashes,
-        PathNormalization::Default | PathNormalization::Base => Normalization::Base,
-    }
 }
 
 #[cfg(test)]

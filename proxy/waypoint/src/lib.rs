@@ -49,6 +49,7 @@ mod record;
 mod respond;
 mod start;
 mod switch;
+mod target;
 mod tunnel;
 mod upload;
 mod upstream;

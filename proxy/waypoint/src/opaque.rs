@@ -1,9 +1,13 @@
 //! Connections that are not HTTP: authorized by what is known of a connection, then carried as bytes.
+//!
+//! Filters are not called for what a port declares to be something else than HTTP. Where it declares nothing, nobody goes
+//! past a filter by not looking like HTTP at first.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cairn_http::upgrade::{Count, Counters, Timeouts, bridge};
+use cairn_mesh::AppProtocol;
 use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels, TcpSeries};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -12,6 +16,7 @@ use crate::downstream::Downstream;
 use crate::exchange::Scope;
 use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::plan::{Cluster, Plans};
+use crate::plugin::{Attached, FailStrategy};
 use crate::proxy::Proxy;
 use crate::upstream::{Stream, Upstream};
 use crate::{authorize, failure};
@@ -110,6 +115,17 @@ async fn open(
     record: &mut Record,
 ) -> Result<(Stream, cairn_balance::Picked<Upstream>), Failure> {
     authorize::check(scope.policies(downstream.access()))?;
+    let declared = matches!(scope.protocol(), AppProtocol::Tcp | AppProtocol::Tls);
+    let must_see = |attached: &&Attached| !declared && attached.spec.fail != FailStrategy::Open;
+    if let Some(attached) = scope.filters().iter().find(must_see) {
+        let plugin = Arc::clone(&attached.spec.label);
+        tracing::warn!(
+            %plugin,
+            destination = %downstream.local,
+            "refused a connection that is not HTTP: declare the port's protocol as tcp to have it carried past filters"
+        );
+        return Err(Failure::Unfiltered { plugin });
+    }
     let cluster: &Arc<Cluster> = scope.default_cluster().ok_or(Failure::ClusterNotFound)?;
     record.upstream_cluster = Arc::clone(&cluster.name);
     let mut failed = Vec::new();

@@ -30,9 +30,9 @@ pub struct Plans {
     pub(crate) services: HashMap<Arc<str>, Arc<ServicePlan>>,
     /// The workloads that may be addressed through this waypoint, by uid.
     pub(crate) workloads: HashMap<Arc<str>, WorkloadPlan>,
-    /// Address and port of a workload → the policies of the services of this waypoint behind which it stands there.
-    pub(crate) services_of: HashMap<SocketAddr, Vec<BoundPolicies>>,
-    /// The filters of what is addressed to a workload, in their order.
+    /// Address and port of a workload → what the services of this waypoint are behind which it stands there.
+    pub(crate) stands: HashMap<SocketAddr, Stand>,
+    /// The filters of what is addressed to a workload where it stands behind no service, in their order.
     pub(crate) filters: Arc<[Attached]>,
     /// The services that filters may call, by host and port.
     pub(crate) outbound: HashMap<String, Callee>,
@@ -55,6 +55,23 @@ pub(crate) struct ServicePlan {
 pub(crate) struct BoundPolicies {
     pub(crate) set: Arc<PolicySet>,
     pub(crate) destination: SocketAddr,
+}
+
+/// What a workload is, at one of its addresses and ports, to whoever could have addressed a service instead.
+pub(crate) struct Stand {
+    policies: Vec<BoundPolicies>,
+    protocol: AppProtocol,
+    /// Of all these services, in their order.
+    filters: Vec<Attached>,
+}
+
+/// A workload that a peer has addressed. Going past a service goes past neither its policies nor its filters.
+#[derive(Clone)]
+pub(crate) struct Reached {
+    /// Of the workload itself, and of every service behind which it stands there.
+    pub(crate) policies: Arc<[BoundPolicies]>,
+    pub(crate) protocol: AppProtocol,
+    pub(crate) filters: Arc<[Attached]>,
 }
 
 /// A service that filters may call, as the waypoint.
@@ -117,15 +134,8 @@ impl Plans {
         self.services.get(hostname)
     }
 
-    /// The policies of what `peer` sends to a workload at `address`: those that bind to the workload itself, and those of
-    /// every service that could have been addressed instead. Going past a service does not go past its policies. `None`:
-    /// this waypoint does not lead there.
-    pub(crate) fn policies_of_workload(
-        &self,
-        uid: &Arc<str>,
-        address: SocketAddr,
-        peer: &SpiffeId,
-    ) -> Option<Arc<[BoundPolicies]>> {
+    /// What binds what `peer` sends to a workload at `address`; `None`: this waypoint does not lead there.
+    pub(crate) fn reach(&self, uid: &Arc<str>, address: SocketAddr, peer: &SpiffeId) -> Option<Reached> {
         let workload = self.workloads.get(uid)?;
         let scope = self.waypoint.as_ref()?.legacy.as_ref();
         if !workload.bound && !scope.is_some_and(|scope| scope.includes(peer)) {
@@ -135,29 +145,64 @@ impl Plans {
             set: Arc::clone(&workload.policies),
             destination: address,
         };
-        let services = self.services_of.get(&address).into_iter().flatten();
-        Some(std::iter::once(&own).chain(services).cloned().collect())
+        let stand = self.stands.get(&address);
+        let services = stand.iter().flat_map(|stand| &stand.policies);
+        Some(Reached {
+            policies: std::iter::once(&own).chain(services).cloned().collect(),
+            protocol: stand.map_or(AppProtocol::Unknown, |stand| stand.protocol),
+            filters: match stand {
+                Some(stand) => stand.filters.as_slice().into(),
+                None => Arc::clone(&self.filters),
+            },
+        })
     }
 
-    /// Fills `services_of` from the services.
+    /// Fills `stands` from the services.
     pub(crate) fn index_workloads(&mut self) {
         for plan in self.services.values() {
             for endpoint in &plan.service.endpoints {
                 for (service_port, port) in &endpoint.ports {
+                    let Some(port_plan) = plan.port(*service_port) else {
+                        continue;
+                    };
                     // Policies see the port that a caller of the service would have used, and its first address.
                     let vip = plan.service.vips.first();
                     for address in &endpoint.workload.addresses {
-                        let destination = SocketAddr::new(*vip.unwrap_or(address), *service_port);
                         let bound = BoundPolicies {
                             set: Arc::clone(&plan.policies),
-                            destination,
+                            destination: SocketAddr::new(*vip.unwrap_or(address), *service_port),
                         };
                         let address = SocketAddr::new(address.to_canonical(), *port);
-                        self.services_of.entry(address).or_default().push(bound);
+                        let stand = self.stands.entry(address).or_insert_with(|| Stand {
+                            policies: Vec::new(),
+                            protocol: port_plan.protocol,
+                            filters: Vec::new(),
+                        });
+                        stand.add(bound, port_plan);
                     }
                 }
             }
         }
+    }
+}
+
+impl Stand {
+    fn add(&mut self, policies: BoundPolicies, port: &PortPlan) {
+        self.policies.push(policies);
+        if self.protocol != port.protocol {
+            self.protocol = AppProtocol::Unknown;
+        }
+        for attached in port.filters.iter() {
+            if self
+                .filters
+                .iter()
+                .all(|known| known.spec.object != attached.spec.object)
+            {
+                self.filters.push(attached.clone());
+            }
+        }
+        self.filters
+            .sort_by(|one, other| one.spec.order().cmp(&other.spec.order()));
     }
 }
 

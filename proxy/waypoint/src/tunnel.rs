@@ -105,7 +105,7 @@ fn to_workload(
     peer: &SpiffeId,
 ) -> Result<Target, Refusal> {
     plans
-        .policies_of_workload(&workload.uid, address, peer)
+        .reach(&workload.uid, address, peer)
         .ok_or(Refusal::NotOurs)?;
     let upstream = Upstream::direct(&proxy.dialer, workload, address);
     let route = Arc::new(RoutePlan::direct(upstream, address));

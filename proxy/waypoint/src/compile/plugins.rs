@@ -1,8 +1,9 @@
 //! The plugins of a waypoint, and the chains that they make.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cairn_api::meta::ObjectRef;
 use cairn_config::{Problem, State};
 use cairn_mesh::{Service, Waypoint};
 
@@ -22,6 +23,7 @@ impl<'a> Plugins<'a> {
         state: &State,
         waypoint: &'a Waypoint,
         root_namespace: &'a str,
+        services: &[&Arc<Service>],
     ) -> (Plugins<'a>, Vec<Problem>) {
         let (defaults, mut problems) = plugin::defaults(waypoint, &state.objects);
         let mut all = Vec::new();
@@ -33,12 +35,53 @@ impl<'a> Plugins<'a> {
             all.push((written, Arc::new(spec)));
         }
         all.sort_by(|(_, one), (_, other)| one.order().cmp(&other.order()));
-        let plugins = Plugins {
+        let mut plugins = Plugins {
             all,
             waypoint,
             root_namespace,
         };
+        problems.extend(plugins.name_apart(services));
         (plugins, problems)
+    }
+
+    /// Policies and routes trust what the filter of a name has noted: where two of one name see the same requests, only one
+    /// has it, those of the root namespace before others.
+    fn name_apart(&mut self, services: &[&Arc<Service>]) -> Vec<Problem> {
+        let mut renamed: BTreeMap<ObjectRef, Option<ObjectRef>> = BTreeMap::new();
+        let chains = services.iter().map(|service| Some(&***service)).chain([None]);
+        for mut chain in chains.map(|service| self.of_target(service)) {
+            chain.sort_by_key(|spec| (spec.object.namespace != self.root_namespace, spec.object.clone()));
+            let mut named: HashMap<&str, &ObjectRef> = HashMap::new();
+            for spec in &chain {
+                if let Some(other) = named.get(&*spec.name) {
+                    renamed.insert(spec.object.clone(), Some((*other).clone()));
+                } else if spec.name.contains('/') {
+                    // Else it could have the name that another gets here.
+                    renamed.insert(spec.object.clone(), None);
+                } else {
+                    named.insert(&spec.name, &spec.object);
+                }
+            }
+        }
+        let mut problems = Vec::new();
+        for (written, spec) in &mut self.all {
+            let Some(other) = renamed.get(&spec.object) else {
+                continue;
+            };
+            let why = match other {
+                Some(other) => format!("`{}` is the name of {other} too", spec.name),
+                None => format!("`{}` has a slash", spec.name),
+            };
+            problems.push(Problem::warning(
+                spec.object.clone(),
+                written.field("pluginName"),
+                format!("{why}; what the filter notes is kept under `{}`", spec.label),
+                "write a `pluginName` that no other filter of these requests has",
+            ));
+            let spec = Arc::make_mut(spec);
+            spec.name = spec.label.to_string();
+        }
+        problems
     }
 
     /// Those that bind to a service, in their order; without one, to what is addressed to workloads.

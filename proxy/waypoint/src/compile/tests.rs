@@ -78,3 +78,62 @@ fn routes_that_lead_past_policies_are_told() {
         assert_eq!(past(&mut compiler, &policy(target)), none, "{target}");
     }
 }
+
+fn filter(namespace: &str, name: &str, more: &str) -> String {
+    format!(
+        "apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {{name: {name}, namespace: {namespace}}}
+spec: {{url: 'file:///nowhere.wasm'{more}}}
+---
+"
+    )
+}
+
+/// The names under which the filters of service `a` note things, in their order, and what is said of names.
+fn names(plugins: &[String]) -> (Vec<String>, Vec<String>) {
+    let mut compiler = Compiler::new(
+        Key::new("default", "waypoint"),
+        Arc::new(Dialer::offline()),
+        Arc::default(),
+    );
+    let state = cairn_config::from_str(&format!("{MESH}{}", plugins.concat()), Path::new("mesh.yaml"));
+    let (plans, problems) = compiler.compile(&state);
+    let port = plans.services["a.default.svc.cluster.local"].port(80).unwrap();
+    let names = port.filters.iter().map(|attached| attached.spec.name.clone());
+    let problems = problems.iter().map(ToString::to_string);
+    (
+        names.collect(),
+        problems.filter(|text| text.contains("pluginName")).collect(),
+    )
+}
+
+#[test]
+fn no_filter_notes_under_the_name_of_another() {
+    let alone = ", pluginName: gate, targetRefs: [{kind: Service, group: '', name: a}]";
+    let elsewhere = ", pluginName: gate, targetRefs: [{kind: Service, group: '', name: b}]";
+    let none: [&str; 0] = [];
+    let (found, said) = names(&[
+        filter("default", "one", alone),
+        filter("default", "two", elsewhere),
+    ]);
+    assert_eq!(
+        (found, said),
+        (vec!["gate".to_owned()], none.map(str::to_owned).to_vec())
+    );
+    // The mesh's own has its name, whichever comes first.
+    let first = ", pluginName: gate, phase: AUTHN, targetRefs: [{kind: Service, group: '', name: a}]";
+    let (found, said) = names(&[
+        filter("default", "own", first),
+        filter("istio-system", "gate", ""),
+        filter("default", "slash", ", pluginName: default/own"),
+    ]);
+    assert_eq!(found, ["default/own", "gate", "default/slash"]);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].contains(
+            "WasmPlugin default/own: spec.pluginName: `gate` is the name of WasmPlugin istio-system/gate too"
+        ),
+        "{said:?}"
+    );
+}

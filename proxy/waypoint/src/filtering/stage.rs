@@ -1,6 +1,5 @@
 //! A body on its way through one filter.
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +15,10 @@ use http_body::{Body as _, Frame};
 
 use super::{Active, Replied, Shared};
 use crate::plugin::FailStrategy;
+use crate::target::Misread;
+
+/// Of a body that a filter holds, so much more is gathered before it is shown again, when it is here already.
+const STEP: usize = 16 << 10;
 
 /// Which message a body is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub(crate) enum Stopped {
     /// The body has not come for so long that its head waits no more.
     #[error("a body did not come")]
     Stalled { side: Side },
+    /// A filter has made a target that has no one form.
+    #[error("a filter has made a target that can be misread")]
+    Target(Misread),
     /// The body broke off while it was kept back.
     #[error("a body broke off")]
     Broken {
@@ -78,10 +84,15 @@ pub(super) struct Stage {
     side: Side,
     /// Handed over only as a whole, of at most so many bytes.
     whole: Option<usize>,
-    /// What the filter wants to see again.
+    /// What the filter wants to see again, with what has come since.
     held: BytesMut,
-    /// What may go on.
-    ready: VecDeque<Frame<Bytes>>,
+    /// The filter has not seen all that is held.
+    unseen: bool,
+    /// What is held is shown again when it is so much.
+    enough: usize,
+    /// What may go on when the head does.
+    ready: BytesMut,
+    ready_trailers: Option<HeaderMap>,
     calling: Option<Calling>,
     trailers: Option<HeaderMap>,
     /// The filter has been told the end.
@@ -121,7 +132,10 @@ impl Stage {
                 _ => None,
             },
             held: BytesMut::new(),
-            ready: VecDeque::new(),
+            unseen: false,
+            enough: 0,
+            ready: BytesMut::new(),
+            ready_trailers: None,
             calling: None,
             trailers: None,
             // A filter that wants trailers only is not told of the body.
@@ -147,12 +161,8 @@ impl Stage {
         released.unwrap_or(Err(Stopped::Stalled { side: self.side }))?;
         self.released = true;
         let changed = self.changed;
-        let all = self.ended && self.ready.iter().all(Frame::is_data);
-        let body = if all {
-            let parts = self.ready.iter().filter_map(Frame::data_ref);
-            let mut whole = BytesMut::new();
-            parts.for_each(|part| whole.extend_from_slice(part));
-            Body::full(whole)
+        let body = if self.ended && self.ready_trailers.is_none() {
+            Body::full(self.ready)
         } else {
             Body::boxed(self)
         };
@@ -161,21 +171,18 @@ impl Stage {
 
     /// Gathers what may go on until the head may.
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
-        let mut kept: usize = self
-            .ready
-            .iter()
-            .filter_map(Frame::data_ref)
-            .map(Bytes::len)
-            .sum();
         while !self.released && !self.ended {
             match ready!(self.poll_next(cx)) {
-                Some(Ok(frame)) => {
-                    kept += frame.data_ref().map_or(0, Bytes::len);
-                    self.ready.push_back(frame);
-                    if kept > self.limit() {
-                        return Poll::Ready(Err(self.too_large()));
+                // However small the parts are, nothing is kept but their bytes.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(part) => {
+                        self.ready.extend_from_slice(&part);
+                        if self.ready.len() > self.limit() {
+                            return Poll::Ready(Err(self.too_large()));
+                        }
                     }
-                }
+                    Err(frame) => self.ready_trailers = frame.into_trailers().ok(),
+                },
                 Some(Err(stopped)) => return Poll::Ready(Err(stopped)),
                 None => self.ended = true,
             }
@@ -213,7 +220,12 @@ impl Stage {
                 }
                 continue;
             }
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            let polled = Pin::new(&mut self.body).poll_frame(cx);
+            if polled.is_pending() && self.unseen {
+                self.tell(Bytes::new(), false);
+                continue;
+            }
+            match ready!(polled) {
                 Some(Err(error)) => {
                     return Poll::Ready(Some(Err(Stopped::broken(self.side, error))));
                 }
@@ -238,7 +250,13 @@ impl Stage {
     /// A part has come.
     fn part(&mut self, part: Bytes, end: bool) -> Result<(), Stopped> {
         let Some(most) = self.whole else {
-            self.tell(part, end);
+            // What is held is shown as a whole again: not for each of many small parts, when more of them are here already.
+            if self.held.is_empty() || end || self.held.len() + part.len() >= self.enough {
+                self.tell(part, end);
+            } else {
+                self.held.extend_from_slice(&part);
+                self.unseen = true;
+            }
             return Ok(());
         };
         if self.held.len() + part.len() > most {
@@ -261,6 +279,7 @@ impl Stage {
             all.freeze()
         };
         self.told = end;
+        self.unseen = false;
         let (shared, index, side) = (Arc::clone(&self.shared), self.index, self.side);
         let (first, held) = (!self.begun, !self.released);
         self.begun = true;
@@ -321,10 +340,16 @@ impl Stage {
             BodyVerdict::Replace(other) => Ok(frame(other)),
             BodyVerdict::Hold if self.told => Ok(frame(part)),
             BodyVerdict::Hold => {
-                self.held.extend_from_slice(&part);
-                if self.held.len() > self.limit() {
+                self.held = part.try_into_mut().unwrap_or_else(|part| BytesMut::from(&*part));
+                let limit = self.limit();
+                if self.held.len() > limit {
                     return Err(self.too_large());
                 }
+                self.enough = self
+                    .held
+                    .len()
+                    .saturating_add(self.held.len().max(STEP))
+                    .min(limit);
                 Ok(None)
             }
             BodyVerdict::Release { changed, body } => {
@@ -400,7 +425,7 @@ impl Active {
                 return called;
             }
             again = false;
-            self.filter.refresh();
+            exchange.try_afresh();
         }
     }
 }
@@ -418,8 +443,12 @@ impl http_body::Body for Stage {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        if let Some(frame) = this.ready.pop_front() {
-            return Poll::Ready(Some(Ok(frame)));
+        if !this.ready.is_empty() {
+            let ready = std::mem::take(&mut this.ready);
+            return Poll::Ready(Some(Ok(Frame::data(ready.freeze()))));
+        }
+        if let Some(trailers) = this.ready_trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         if this.ended {
             return Poll::Ready(None);
@@ -441,7 +470,7 @@ impl http_body::Body for Stage {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended && self.ready.is_empty()
+        self.ended && self.ready.is_empty() && self.ready_trailers.is_none()
     }
 }
 

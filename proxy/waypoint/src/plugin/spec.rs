@@ -69,6 +69,7 @@ pub(crate) struct PluginSpec {
     pub(crate) label: Arc<str>,
     /// Where its module is; or, why it is not to be had.
     pub(crate) module: Result<Request, String>,
+    /// Under which it notes things about exchanges.
     pub(crate) name: String,
     pub(crate) config: Vec<u8>,
     pub(crate) environment: Vec<(String, String)>,
@@ -112,7 +113,10 @@ impl PluginSpec {
             label: label(&written.object),
             object: written.object.clone(),
             module,
-            name: wasm.plugin_name.clone(),
+            name: match &*wasm.plugin_name {
+                "" => written.object.name.clone(),
+                name => name.to_owned(),
+            },
             config: wasm
                 .plugin_config
                 .as_ref()

@@ -77,11 +77,7 @@ impl Tools {
         slot.shared.resize(spec.limits.shared);
         let wanted = Spec {
             plugin: Arc::clone(&spec.label),
-            name: if spec.name.is_empty() {
-                spec.object.name.as_str().into()
-            } else {
-                spec.name.as_str().into()
-            },
+            name: spec.name.as_str().into(),
             config: spec.config.as_slice().into(),
             environment: spec.environment.clone(),
             limits: spec.limits.clone(),

@@ -52,7 +52,7 @@ impl Written {
     }
 
     /// A field of the module, as it stands in the resource.
-    pub(super) fn field(&self, name: &str) -> String {
+    pub(crate) fn field(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)
     }
 
