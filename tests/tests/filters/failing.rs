@@ -1,5 +1,7 @@
 //! What bad filters do: nothing to anybody but their own request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::StatusCode;
 
 use crate::scene::{annotated, failures, line, marked, metric, plugin, probe, start, status, under_load};
@@ -274,14 +276,28 @@ async fn a_second_try_is_made_in_a_fresh_instance_and_no_third() {
 async fn a_filter_that_spins_delays_nobody() {
     let Some(probe) = probe() else { return };
     let config = "{only_marked: true, request_head: {do: spin}}";
-    let mesh = start(&[&plugin("spin", &probe, config, "")]).await;
-    under_load(&mesh, 80, async {
-        for _ in 0..10 {
-            let answer = mesh.send(marked("/spin", "request_head")).await;
-            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    // The waypoint has one thread, and a filter that may keep it for half a second.
+    let spin = annotated(&plugin("spin", &probe, config, ""), "filters.cairn.io/cpu: 500ms");
+    let mesh = start(&[&spin]).await;
+    let over = AtomicBool::new(false);
+    let healthy = async {
+        let mut answered = 0;
+        while !over.load(Ordering::Relaxed) {
+            assert_eq!(mesh.send(get("/healthy")).await.status, StatusCode::OK);
+            answered += 1;
         }
-    })
-    .await;
+        answered
+    };
+    let spins = async {
+        let answer = mesh.send(marked("/spin", "request_head")).await;
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    };
+    let (answered, ()) = tokio::join!(healthy, spins);
+    assert!(
+        answered >= 10,
+        "{answered} requests were answered while the filter was spinning"
+    );
     line(&mesh, "wasm_fail_stream{default/spin:cpu}");
 }
 

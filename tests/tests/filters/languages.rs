@@ -51,7 +51,7 @@ async fn a_new_filter_in_rust_builds_by_itself_and_works() {
     assert_eq!(component, project.join("add-greeting.wasm"));
     let plugin = fs::read_to_string(project.join("plugin.yaml")).unwrap();
     let mesh = start(&[&for_app(&plugin, &component)]).await;
-    said_in_log(&mesh, "filter in force\tplugin=default/add-greeting").await;
+    said_in_log(&mesh, "filter in force\tplugin=\"default/add-greeting\"").await;
     let answer = mesh.send(get("/")).await;
     assert_eq!(
         (answer.status, answer.header("x-filtered-by")),
@@ -193,7 +193,7 @@ async fn greets_blocks_and_signs(language: &str) {
     let plugin = for_app(&written, &component);
     assert!(plugin.contains("greeting: good day"), "{plugin}");
     let mesh = start(&[&plugin]).await;
-    said_in_log(&mesh, &format!("filter in force\tplugin=default/{language}")).await;
+    said_in_log(&mesh, &format!("filter in force\tplugin=\"default/{language}\"")).await;
     let greeting = async |path: &'static str| {
         let answer = mesh.send(get(path)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", mesh.waypoint.text());
@@ -330,7 +330,8 @@ fn copy(from: &Path, to: &Path) {
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() && !LEFT_BEHIND.contains(&name) {
             copy(&path, &to.join(name));
-        } else if path.is_file() && !name.ends_with(".wasm") {
+        // The page about the contract is there for who reads the repository.
+        } else if path.is_file() && !name.ends_with(".wasm") && !path.ends_with("cairn-filter/README.md") {
             fs::copy(&path, to.join(name)).unwrap();
         }
     }

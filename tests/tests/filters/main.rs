@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod around;
 mod bodies;
 mod catalogue;
 mod failing;

@@ -1,0 +1,169 @@
+//! Ways round a filter, and that they are none.
+
+use std::fs;
+
+use http::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::scene::{get, line, metric, plugin, posted, probe, start};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_has_the_filters_of_its_service() {
+    let Some(probe) = probe() else { return };
+    let config = "{request_head: {do: set, name: x-filtered, value: '1'}}";
+    let mesh = start(&[&plugin("service", &probe, config, "")]).await;
+    // From now on the waypoint is for workloads too.
+    let written = mesh.directory.path().join("mesh.yaml");
+    let yaml = fs::read_to_string(&written).unwrap();
+    let yaml = yaml
+        .replace(
+            "metadata: {name: waypoint}",
+            "metadata: {name: waypoint, labels: {istio.io/waypoint-for: all}}",
+        )
+        .replace(
+            "istio.io/dataplane-mode: none}",
+            "istio.io/dataplane-mode: none, istio.io/use-waypoint: waypoint}",
+        );
+    mesh.directory.write("mesh.yaml", &yaml);
+    let mut reached = false;
+    for _ in 0..200 {
+        let pod = mesh.network.socket(21, 8080);
+        let sent = mesh
+            .tunnels
+            .send("sleep", mesh.network.ip(11), pod, get("/pod"))
+            .await;
+        if sent.is_ok_and(|answer| answer.status == StatusCode::OK) {
+            reached = true;
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(reached, "the pod can be addressed itself");
+    let seen = mesh.v1.seen();
+    let seen = seen.iter().find(|seen| seen.target == "/pod").unwrap();
+    assert!(seen.headers.contains_key("x-filtered"), "{:?}", seen.headers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_look_like_http_goes_past_no_filter_that_must_see_it() {
+    let Some(probe) = probe() else { return };
+    let mesh = start(&[&plugin("must", &probe, "{request_head: {do: next}}", "")]).await;
+    let mut listeners = Vec::new();
+    for host in [21, 22] {
+        listeners.push(TcpListener::bind(mesh.network.socket(host, 8090)).await.unwrap());
+    }
+    for listener in listeners {
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut word = [0; 4];
+                let _ = stream.read_exact(&mut word).await;
+                let _ = stream.write_all(&word).await;
+            }
+        });
+    }
+    let said = async |port: u16| {
+        let opened = mesh
+            .tunnels
+            .open("sleep", mesh.network.ip(11), mesh.service(port));
+        let mut tunnel = opened.await.unwrap();
+        tunnel.write_all(b"\x00\x01\x02\x03").await.unwrap();
+        let mut answer = Vec::new();
+        let _ = tunnel.read_to_end(&mut answer).await;
+        answer
+    };
+    // The port says that it is not HTTP.
+    assert_eq!(said(90).await, b"\x00\x01\x02\x03");
+    // The port says nothing.
+    assert_eq!(said(91).await, b"");
+    line(&mesh, "not_http_for_filter{default/must}");
+    let open = plugin(
+        "must",
+        &probe,
+        "{request_head: {do: next}}",
+        "  failStrategy: FAIL_OPEN",
+    );
+    mesh.directory.write("plugin-0.yaml", &open);
+    line(&mesh, "filter in force");
+    let mut carried = Vec::new();
+    for _ in 0..100 {
+        carried = said(91).await;
+        if !carried.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    // The backend's own words about what is no HTTP.
+    assert!(
+        carried.starts_with(b"HTTP/1.1 400"),
+        "{}",
+        String::from_utf8_lossy(&carried)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_a_filter_is_held_against_policies() {
+    let Some(probe) = probe() else { return };
+    let policy = "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: not-called}
+spec:
+  targetRefs: [{group: '', kind: Service, name: app}]
+  action: DENY
+  rules: [{to: [{operation: {paths: [/secret]}}]}]
+";
+    let call = |path: &str, into: &str| {
+        format!(
+            "{{do: call, target: 'app.default.svc.cluster.local:80', path: {path}, timeout_ms: 5000, into: {into}}}"
+        )
+    };
+    let calls = [
+        call("/open", "x-open"),
+        call("/secret", "x-secret"),
+        call("/x/%2e%2e/secret", "x-round"),
+    ];
+    let config = format!("{{request_head: {{do: all, actions: [{}]}}}}", calls.join(", "));
+    let mesh = start(&[policy, &plugin("calls", &probe, &config, "")]).await;
+    let answer = mesh.send(get("/asked")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let seen: Vec<_> = mesh.v1.seen().into_iter().chain(mesh.v2.seen()).collect();
+    let targets: Vec<_> = seen.iter().map(|seen| &*seen.target).collect();
+    assert_eq!(targets, ["/open", "/asked"]);
+    let asked = seen.iter().find(|seen| seen.target == "/asked").unwrap();
+    for name in ["x-secret", "x-round"] {
+        let told = asked.headers[name].to_str().unwrap();
+        assert!(told.contains("RBAC: access denied"), "{told}");
+    }
+}
+
+/// What a filter holds is shown to it again as a whole: not for each of very many small parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_parts_are_shown_together() {
+    let Some(probe) = probe() else { return };
+    let config = "{request_head: {do: hold}, request_body: {do: release}}";
+    let hold = plugin("holds", &probe, config, "");
+    let mesh = start(&[&hold]).await;
+    assert_eq!(
+        mesh.send(posted("/one", "", "whole")).await.status,
+        StatusCode::OK
+    );
+    let calls = async || metric(&mesh, "cairn_filter_calls_total", "holds", &[]).await;
+    let before = calls().await;
+    let opened = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.service(80));
+    let mut tunnel = opened.await.unwrap();
+    let mut sent =
+        b"POST /many HTTP/1.1\r\nhost: app\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+            .to_vec();
+    for _ in 0..20_000 {
+        sent.extend_from_slice(b"1\r\nx\r\n");
+    }
+    sent.extend_from_slice(b"0\r\n\r\n");
+    tunnel.write_all(&sent).await.unwrap();
+    let mut answer = String::new();
+    tunnel.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.ends_with(&"x".repeat(100)), "{answer}");
+    let calls = calls().await - before;
+    assert!(calls < 2000.0, "{calls} calls");
+}
