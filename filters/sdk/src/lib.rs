@@ -43,3 +43,8 @@ pub use value::{FromValue, Value};
 pub use verdict::{BodyVerdict, HeadVerdict};
 #[doc(hidden)]
 pub use wit_bindgen;
+
+/// The example of the project's page is one that works.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ProjectReadme;

@@ -35,13 +35,13 @@ const MISDEEDS: [(&str, &str, &str, &str); 31] = [
         "request_head",
         "{do: set, name: \"x-a: 1\\r\\nx-b\", value: '2'}",
         "illegal_edit",
-        "not the name of a field",
+        "a name is not that of a field",
     ),
     (
         "request_head",
         "{do: set, name: '', value: '2'}",
         "illegal_edit",
-        "not the name of a field",
+        "a name is not that of a field",
     ),
     (
         "request_head",

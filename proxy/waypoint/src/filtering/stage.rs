@@ -17,7 +17,7 @@ use super::{Active, Replied, Shared};
 use crate::plugin::FailStrategy;
 use crate::target::Misread;
 
-/// Of a body that a filter holds, so much more is gathered before it is shown again, when it is here already.
+/// So much of a body is shown to a filter at a time, when it is here already.
 const STEP: usize = 16 << 10;
 
 /// Which message a body is of.
@@ -88,7 +88,9 @@ pub(super) struct Stage {
     held: BytesMut,
     /// The filter has not seen all that is held.
     unseen: bool,
-    /// What is held is shown again when it is so much.
+    /// No more of it came since, in a turn of whoever brings it.
+    waited: bool,
+    /// What is held is shown when it is so much, or when no more of it is here.
     enough: usize,
     /// What may go on when the head does.
     ready: BytesMut,
@@ -133,7 +135,8 @@ impl Stage {
             },
             held: BytesMut::new(),
             unseen: false,
-            enough: 0,
+            waited: false,
+            enough: STEP,
             ready: BytesMut::new(),
             ready_trailers: None,
             calling: None,
@@ -222,6 +225,11 @@ impl Stage {
             }
             let polled = Pin::new(&mut self.body).poll_frame(cx);
             if polled.is_pending() && self.unseen {
+                // Whoever brings the parts gets one turn to bring another.
+                if !std::mem::replace(&mut self.waited, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 self.tell(Bytes::new(), false);
                 continue;
             }
@@ -250,12 +258,13 @@ impl Stage {
     /// A part has come.
     fn part(&mut self, part: Bytes, end: bool) -> Result<(), Stopped> {
         let Some(most) = self.whole else {
-            // What is held is shown as a whole again: not for each of many small parts, when more of them are here already.
-            if self.held.is_empty() || end || self.held.len() + part.len() >= self.enough {
+            // Many small parts that are here already are shown as one: a hook for each would cost more than they do.
+            if end || self.held.len() + part.len() >= self.enough {
                 self.tell(part, end);
             } else {
                 self.held.extend_from_slice(&part);
                 self.unseen = true;
+                self.waited = false;
             }
             return Ok(());
         };
@@ -335,6 +344,7 @@ impl Stage {
                 return Ok(Some(Frame::data(part)));
             }
         };
+        self.enough = STEP;
         match verdict {
             BodyVerdict::Pass => Ok(frame(part)),
             BodyVerdict::Replace(other) => Ok(frame(other)),
