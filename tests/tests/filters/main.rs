@@ -9,6 +9,7 @@
 mod around;
 mod bodies;
 mod catalogue;
+mod contract;
 mod failing;
 mod fetching;
 mod languages;

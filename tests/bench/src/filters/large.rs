@@ -17,7 +17,7 @@ const TURNS: i32 = 100;
 /// # Errors
 ///
 /// It is not the component of `bench`.
-pub(super) fn generation(component: &[u8], number: usize) -> Result<(Vec<u8>, String)> {
+pub(super) fn generation(component: &[u8], number: u32) -> Result<(Vec<u8>, String)> {
     let places: Vec<usize> = component
         .windows(GENERATION.len())
         .enumerate()

@@ -23,9 +23,9 @@ use crate::{ours, usage};
 
 const GOAL: f64 = 150.0;
 /// How often a waypoint looks at the file of a module.
-const LOOK: f64 = 500.0;
+const LOOK: Duration = Duration::from_millis(100);
 /// Replacements of each kind.
-const REPLACED: usize = 7;
+const REPLACED: u32 = 7;
 /// Reloads before memory is looked at for the first time.
 const WARM: usize = 20;
 /// For so long it is reloaded without a number.
@@ -63,7 +63,9 @@ async fn replace(equipment: &Equipment) -> Result<Vec<Finding>> {
     let mut asker = Asker::new(&place, &waypoint).await?;
     let (mut by_file, mut by_yaml) = (Vec::new(), Vec::new());
     for number in 0..REPLACED {
-        // A file is there as a whole or not at all.
+        // A file is there as a whole or not at all. The waypoint has just looked at the last one: this one comes early, late
+        // or in the middle of its wait, as often the one as the other.
+        tokio::time::sleep(LOOK * number / REPLACED).await;
         let (module, name) = large::generation(&component, 2 * number)?;
         let written = setting.directory.join("written.wasm");
         fs::write(&written, &module)?;
@@ -87,7 +89,7 @@ async fn replace(equipment: &Equipment) -> Result<Vec<Finding>> {
         asker.until(&name).await?;
     }
     let served = load.end().await?;
-    let by_file = median(&by_file);
+    let by_file = by_file.iter().sum::<f64>() / f64::from(REPLACED);
     Ok(vec![
         Finding::new(
             "replaced by YAML that names another module",
@@ -95,16 +97,7 @@ async fn replace(equipment: &Equipment) -> Result<Vec<Finding>> {
             "ms",
         )
         .with_goal(GOAL),
-        Finding::new("replaced by another file", by_file, "ms"),
-        Finding::new(
-            format!(
-                "the same without the mean wait of {} ms for the next look",
-                LOOK / 2.0
-            ),
-            by_file - LOOK / 2.0,
-            "ms",
-        )
-        .with_goal(GOAL),
+        Finding::new("replaced by another file", by_file, "ms").with_goal(GOAL),
         Finding::new("requests meanwhile, none of which failed", served as f64, ""),
     ])
 }
