@@ -21,8 +21,6 @@ use crate::room::Rooms;
 
 /// How often a guest that runs lets others run.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
-/// After so many ticks, instances that have not been needed meanwhile go.
-const TRIM: u32 = 10_000;
 /// The most linear memory that any plugin may be allowed.
 const MAX_MEMORY: usize = 256 << 20;
 /// What an instance keeps resident between two hooks without asking the kernel for it again.
@@ -92,10 +90,9 @@ impl Engine {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| runtime(&error))?;
         World::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)
             .map_err(|error| runtime(&error))?;
-        let rooms = Arc::default();
         Ok(Engine {
-            _clock: Arc::new(Clock::start(&inner, &rooms)?),
-            rooms,
+            _clock: Arc::new(Clock::start(&inner)?),
+            rooms: Arc::default(),
             inner,
             linker: Arc::new(linker),
             compiled: Arc::default(),
@@ -225,23 +222,16 @@ fn runtime(error: &dyn std::fmt::Display) -> EngineError {
 struct Clock(#[expect(dead_code, reason = "dropped to stop the thread")] Sender<()>);
 
 impl Clock {
-    fn start(engine: &wasmtime::Engine, rooms: &Arc<Rooms>) -> Result<Clock, EngineError> {
-        let (engine, rooms) = (engine.weak(), Arc::downgrade(rooms));
+    fn start(engine: &wasmtime::Engine) -> Result<Clock, EngineError> {
+        let engine = engine.weak();
         let (alive, stopped) = channel();
         std::thread::Builder::new()
             .name("filter-clock".to_owned())
             .spawn(move || {
-                let mut ticks = 0;
                 while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
                     match engine.upgrade() {
                         Some(engine) => engine.increment_epoch(),
                         None => return,
-                    }
-                    ticks = (ticks + 1) % TRIM;
-                    if ticks == 0
-                        && let Some(rooms) = rooms.upgrade()
-                    {
-                        rooms.trim();
                     }
                 }
             })

@@ -102,10 +102,17 @@ impl Template {
         loop {
             match self.try_instance().await {
                 Ok(instance) => return Ok(instance),
-                Err(error) if error.is::<PoolConcurrencyLimitError>() && Instant::now() < until => {
-                    if !self.engine.make_way() {
-                        tokio::time::sleep(TICK).await;
+                Err(error) if error.is::<PoolConcurrencyLimitError>() => {
+                    if self.engine.make_way() {
+                        continue;
                     }
+                    if Instant::now() >= until {
+                        return Err(HookFailure::new(
+                            Reason::Busy,
+                            "the engine has no room for one more",
+                        ));
+                    }
+                    tokio::time::sleep(TICK).await;
                 }
                 Err(error) => return Err(HookFailure::new(Reason::Start, format!("{error:#}"))),
             }

@@ -63,10 +63,10 @@ impl Pool {
 
     /// Lets go of what has not been needed since the last time, but for one, which the next hook need not wait for.
     pub(crate) fn trim(&self) {
-        let spare = self.spare.swap(self.idle.len(), Ordering::Relaxed);
-        for _ in 1..spare {
+        for _ in 1..self.spare.load(Ordering::Relaxed) {
             drop(self.idle.pop());
         }
+        self.spare.store(self.idle.len(), Ordering::Relaxed);
     }
 
     /// Takes an instance back that has done its work; one that has done enough goes.

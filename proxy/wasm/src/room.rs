@@ -1,17 +1,36 @@
 //! Room for instances: the engine has so much for all plugins together, and what is idle makes way for what is needed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use crate::pool::Pool;
 
+/// What has not been needed for so long goes.
+const TRIM: Duration = Duration::from_secs(10);
+
 /// The pools of all generations that are there.
 #[derive(Default)]
-pub(crate) struct Rooms(Mutex<Vec<Weak<Pool>>>);
+pub(crate) struct Rooms {
+    pools: Mutex<Vec<Weak<Pool>>>,
+    /// There is a task that trims them.
+    trimmed: AtomicBool,
+}
 
 impl Rooms {
-    /// Counts a pool in for as long as it is there.
-    pub(crate) fn add(&self, pool: &Arc<Pool>) {
-        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Counts a pool in for as long as it is there. Within a runtime.
+    pub(crate) fn add(self: &Arc<Rooms>, pool: &Arc<Pool>) {
+        if !self.trimmed.swap(true, Ordering::Relaxed) {
+            let rooms = Arc::downgrade(self);
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(TRIM).await;
+                    let Some(rooms) = rooms.upgrade() else { return };
+                    rooms.trim();
+                }
+            });
+        }
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.retain(|pool| pool.strong_count() > 0);
         pools.push(Arc::downgrade(pool));
     }
@@ -23,14 +42,14 @@ impl Rooms {
     }
 
     /// Lets go of what has been idle all the time since the last call.
-    pub(crate) fn trim(&self) {
+    fn trim(&self) {
         for pool in self.pools() {
             pool.trim();
         }
     }
 
     fn pools(&self) -> Vec<Arc<Pool>> {
-        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.iter().filter_map(Weak::upgrade).collect()
     }
 }

@@ -26,6 +26,9 @@ use crate::plan::{Callee, Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan}
 use crate::plugin::{PluginSpec, Slots};
 use crate::upstream::{Dialer, Upstreams};
 
+/// The annotation that names the services that a filter may call.
+const OUTBOUND: &str = "metadata.annotations.filters.cairn.io/outbound";
+
 /// Compiles one version of the configuration after the other for one waypoint.
 pub(crate) struct Compiler {
     gateway: Key,
@@ -240,14 +243,24 @@ impl Compiler {
             for target in &plugin.granted.targets {
                 match callee(&mut clusters, target) {
                     Ok(callee) => {
+                        let unseen = shared.plugins.past(plugin, target, shared.mesh);
+                        clusters.problems.extend(unseen.map(|filter| {
+                            let message = format!(
+                                "{target} is called past {filter}, which sees what clients send there"
+                            );
+                            let hint = "let the service itself refuse what it must not be asked by filters";
+                            Problem::warning(plugin.object.clone(), OUTBOUND, message, hint)
+                        }));
                         found.insert(target.clone(), callee);
                     }
-                    Err((message, hint)) => clusters.problems.push(Problem::error(
-                        plugin.object.clone(),
-                        "metadata.annotations.filters.cairn.io/outbound",
-                        message,
-                        hint,
-                    )),
+                    Err((message, hint)) => {
+                        clusters.problems.push(Problem::error(
+                            plugin.object.clone(),
+                            OUTBOUND,
+                            message,
+                            hint,
+                        ));
+                    }
                 }
             }
         }
@@ -278,8 +291,12 @@ fn callee(clusters: &mut clusters::Clusters<'_, '_>, target: &str) -> Result<Cal
             "write a port of the service",
         ));
     };
-    let selection = shared.select(&service);
-    // What is wrong with policies is told where they are for clients.
+    // Where no waypoint stands before the service, its own ztunnel's policies are all that there is. What is wrong with
+    // policies is told where they are for clients.
+    let selection = match service.waypoint {
+        Some(_) => shared.select(&service),
+        None => attach::Selection::default(),
+    };
     let (policies, _) = PolicySet::compile(&selection.policies, &selection.broken, &shared.options);
     let address = service.vips.first().copied();
     Ok(Callee {

@@ -66,12 +66,12 @@ impl Scope {
     ) -> impl Iterator<Item = (&'a PolicySet, cairn_authz::Request<'a>)> {
         let (service, workload) = match self {
             Scope::Service(service, _) => (Some(&*service.policies), None),
-            Scope::Workload(reached, _) => (None, Some(&reached.policies)),
+            Scope::Workload(reached, _) => (None, Some(reached)),
             Scope::Gone => (None, None),
         };
         let bound = workload
             .into_iter()
-            .flat_map(|policies| policies.iter())
+            .flat_map(|reached| std::iter::once(&reached.own).chain(reached.stand.policies.iter()))
             .map(move |bound| {
                 (
                     &*bound.set,
@@ -130,7 +130,7 @@ impl Scope {
     pub(crate) fn filters(&self) -> &[Attached] {
         match self {
             Scope::Service(_, port) => &port.filters,
-            Scope::Workload(reached, _) => &reached.filters,
+            Scope::Workload(reached, _) => &reached.stand.filters,
             Scope::Gone => &[],
         }
     }
@@ -138,7 +138,7 @@ impl Scope {
     pub(crate) fn protocol(&self) -> AppProtocol {
         match self {
             Scope::Service(_, port) => port.protocol,
-            Scope::Workload(reached, _) => reached.protocol,
+            Scope::Workload(reached, _) => reached.stand.protocol,
             Scope::Gone => AppProtocol::Unknown,
         }
     }

@@ -5,8 +5,8 @@
 
 mod stage;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use cairn_api::istio::PathNormalization;
 use cairn_http::body::Body;
@@ -42,6 +42,8 @@ struct Shared {
     exchange: Mutex<Exchange>,
     /// Some of them look at heads after these have gone on.
     remembers: bool,
+    /// Hooks under way with a body of the request, and of the response.
+    calling: [AtomicUsize; 2],
     active: Vec<Active>,
 }
 
@@ -51,8 +53,10 @@ struct Active {
     spec: Arc<PluginSpec>,
     /// The exchange has come to it.
     reached: AtomicBool,
-    /// It wants to see no more of this exchange, or may not.
+    /// It wants to see no more of this exchange, or has failed and may be gone without.
     over: AtomicBool,
+    /// It has failed, and nothing of the exchange goes on without it, in either direction.
+    failed: OnceLock<Reason>,
 }
 
 /// A request after a phase of filters.
@@ -91,6 +95,7 @@ impl Filters {
                     spec: Arc::clone(&attached.spec),
                     reached: AtomicBool::new(false),
                     over: AtomicBool::new(false),
+                    failed: OnceLock::new(),
                 }),
                 None => {
                     attached.slot.meter.failed(Reason::Missing);
@@ -109,6 +114,7 @@ impl Filters {
             shared: Arc::new(Shared {
                 exchange: Mutex::new(exchange),
                 remembers: active.iter().any(later),
+                calling: Default::default(),
                 active,
             }),
             passed: 0,
@@ -228,10 +234,11 @@ impl Filters {
     }
 
     /// Lets a response pass, in the reverse order, the filters that its request has passed. `local` makes the response of
-    /// what a filter has in store instead.
+    /// what a filter has in store instead. `instead`: the response is one already, in place of what did not come to be.
     pub(crate) async fn response(
         self,
         response: Response<Body>,
+        mut instead: bool,
         mut local: impl FnMut(Stopped) -> Response<Body>,
     ) -> Response<Body> {
         let (mut parts, mut body) = response.into_parts();
@@ -239,9 +246,16 @@ impl Filters {
             let Some(active) = self.shared.active.get(index) else {
                 continue;
             };
-            match self.respond(index, active, &mut parts, body).await {
+            let passed = match active.may_go_without() {
+                Err(stopped) if !instead => Err(stopped),
+                _ => self.respond(index, active, &mut parts, body).await,
+            };
+            match passed {
                 Ok(passed) => body = passed,
-                Err(stopped) => (parts, body) = local(stopped).into_parts(),
+                Err(stopped) => {
+                    instead = true;
+                    (parts, body) = local(stopped).into_parts();
+                }
             }
         }
         // What is told at the end of the exchange is told when nobody holds it any more.
@@ -363,6 +377,20 @@ impl Active {
         !self.over.load(Ordering::Relaxed)
     }
 
+    /// Fails when nothing may go on that the filter has not seen, and it cannot see it any more.
+    fn may_go_without(&self) -> Result<(), Stopped> {
+        match self.failed.get() {
+            Some(reason) => Err(Stopped::failed(&self.spec, *reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// It sees no more of the exchange, of which nothing goes on.
+    fn fail(&self, reason: Reason) {
+        let _ = self.failed.set(reason);
+        self.over.store(true, Ordering::Relaxed);
+    }
+
     /// Shows a head to the filter, and does with its failure as the plugin says. `None`: the exchange goes on without the filter.
     async fn head(
         &self,
@@ -393,11 +421,11 @@ impl Active {
     /// What becomes of an exchange whose filter has failed: it ends, or goes on without.
     fn give_up(&self, failure: &HookFailure) -> Result<(), Stopped> {
         tracing::warn!(plugin = &*self.spec.label, "filter failed: {failure}");
-        self.over.store(true, Ordering::Relaxed);
         match self.spec.fail {
-            FailStrategy::Open => Ok(()),
-            FailStrategy::Close | FailStrategy::Reload => Err(Stopped::failed(&self.spec, failure.reason)),
+            FailStrategy::Open => self.over.store(true, Ordering::Relaxed),
+            FailStrategy::Close | FailStrategy::Reload => self.fail(failure.reason),
         }
+        self.may_go_without()
     }
 }
 

@@ -25,9 +25,9 @@ pub(crate) async fn serve(
 ) -> Response<impl http_body::Body<Data = Bytes, Error = Error>> {
     let (parts, body) = request.into_parts();
     let mut exchange = Exchange::open(&proxy, downstream, parts);
-    let response = match run(&mut exchange, body).await {
-        Ok(response) => response,
-        Err(failure) => respond::stopped(&mut exchange, failure),
+    let (response, instead) = match run(&mut exchange, body).await {
+        Ok(response) => (response, false),
+        Err(failure) => (respond::stopped(&mut exchange, failure), true),
     };
     // Phase 8, response: back through the filters that the request has passed.
     let response = match exchange.filters.take() {
@@ -35,7 +35,7 @@ pub(crate) async fn serve(
         Some(filters) => {
             let noted = filters.noted();
             let stopped = |stopped| respond::stopped(&mut exchange, Failure::from(&stopped));
-            let response = filters.response(response, stopped).await;
+            let response = filters.response(response, instead, stopped).await;
             exchange.recorder.rewritten(response.status(), response.headers());
             if exchange.recorder.tells_notes() {
                 exchange.recorder.noted(&noted.read().await);

@@ -58,20 +58,21 @@ pub(crate) struct BoundPolicies {
 }
 
 /// What a workload is, at one of its addresses and ports, to whoever could have addressed a service instead.
+#[derive(Clone)]
 pub(crate) struct Stand {
-    policies: Vec<BoundPolicies>,
-    protocol: AppProtocol,
+    /// Of every service behind which it stands there.
+    pub(crate) policies: Arc<[BoundPolicies]>,
+    pub(crate) protocol: AppProtocol,
     /// Of all these services, in their order.
-    filters: Vec<Attached>,
+    pub(crate) filters: Arc<[Attached]>,
 }
 
 /// A workload that a peer has addressed. Going past a service goes past neither its policies nor its filters.
 #[derive(Clone)]
 pub(crate) struct Reached {
-    /// Of the workload itself, and of every service behind which it stands there.
-    pub(crate) policies: Arc<[BoundPolicies]>,
-    pub(crate) protocol: AppProtocol,
-    pub(crate) filters: Arc<[Attached]>,
+    /// Of the workload itself.
+    pub(crate) own: BoundPolicies,
+    pub(crate) stand: Stand,
 }
 
 /// A service that filters may call, as the waypoint.
@@ -145,20 +146,23 @@ impl Plans {
             set: Arc::clone(&workload.policies),
             destination: address,
         };
-        let stand = self.stands.get(&address);
-        let services = stand.iter().flat_map(|stand| &stand.policies);
+        let stand = self.stands.get(&address).cloned();
         Some(Reached {
-            policies: std::iter::once(&own).chain(services).cloned().collect(),
-            protocol: stand.map_or(AppProtocol::Unknown, |stand| stand.protocol),
-            filters: match stand {
-                Some(stand) => stand.filters.as_slice().into(),
-                None => Arc::clone(&self.filters),
-            },
+            own,
+            stand: stand.unwrap_or_else(|| Stand {
+                policies: Arc::default(),
+                protocol: AppProtocol::Unknown,
+                filters: Arc::clone(&self.filters),
+            }),
         })
     }
 
     /// Fills `stands` from the services.
     pub(crate) fn index_workloads(&mut self) {
+        if self.workloads.is_empty() {
+            return;
+        }
+        let mut behind: HashMap<SocketAddr, Vec<(BoundPolicies, &Arc<PortPlan>)>> = HashMap::new();
         for plan in self.services.values() {
             for endpoint in &plan.service.endpoints {
                 for (service_port, port) in &endpoint.ports {
@@ -173,36 +177,41 @@ impl Plans {
                             destination: SocketAddr::new(*vip.unwrap_or(address), *service_port),
                         };
                         let address = SocketAddr::new(address.to_canonical(), *port);
-                        let stand = self.stands.entry(address).or_insert_with(|| Stand {
-                            policies: Vec::new(),
-                            protocol: port_plan.protocol,
-                            filters: Vec::new(),
-                        });
-                        stand.add(bound, port_plan);
+                        behind.entry(address).or_default().push((bound, port_plan));
                     }
                 }
             }
         }
+        let stands = behind.into_iter();
+        self.stands = stands
+            .map(|(address, services)| (address, Stand::new(services)))
+            .collect();
     }
 }
 
 impl Stand {
-    fn add(&mut self, policies: BoundPolicies, port: &PortPlan) {
-        self.policies.push(policies);
-        if self.protocol != port.protocol {
-            self.protocol = AppProtocol::Unknown;
-        }
-        for attached in port.filters.iter() {
-            if self
-                .filters
+    fn new(services: Vec<(BoundPolicies, &Arc<PortPlan>)>) -> Stand {
+        let mut protocols = services.iter().map(|(_, port)| port.protocol);
+        let first = protocols.next().unwrap_or(AppProtocol::Unknown);
+        let mut filters: Vec<Attached> = Vec::new();
+        for attached in services.iter().flat_map(|(_, port)| port.filters.iter()) {
+            if filters
                 .iter()
                 .all(|known| known.spec.object != attached.spec.object)
             {
-                self.filters.push(attached.clone());
+                filters.push(attached.clone());
             }
         }
-        self.filters
-            .sort_by(|one, other| one.spec.order().cmp(&other.spec.order()));
+        filters.sort_by(|one, other| one.spec.order().cmp(&other.spec.order()));
+        Stand {
+            protocol: if protocols.all(|protocol| protocol == first) {
+                first
+            } else {
+                AppProtocol::Unknown
+            },
+            filters: filters.into(),
+            policies: services.into_iter().map(|(policies, _)| policies).collect(),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::scene::{get, line, metric, plugin, posted, probe, start};
+use crate::catalogue::OTHER;
+use crate::scene::{annotated, get, line, metric, plugin, posted, probe, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_has_the_filters_of_its_service() {
@@ -84,7 +85,6 @@ async fn what_does_not_look_like_http_goes_past_no_filter_that_must_see_it() {
         "  failStrategy: FAIL_OPEN",
     );
     mesh.directory.write("plugin-0.yaml", &open);
-    line(&mesh, "filter in force");
     let mut carried = Vec::new();
     for _ in 0..100 {
         carried = said(91).await;
@@ -138,6 +138,84 @@ spec:
     }
 }
 
+/// A POST in many chunks, written at once, and the answer.
+async fn chunks(mesh: &cairn_tests::Lone, count: usize, size: usize) -> String {
+    let opened = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.service(80));
+    let (mut answers, mut tunnel) = tokio::io::split(opened.await.unwrap());
+    let mut sent =
+        b"POST /many HTTP/1.1\r\nhost: app\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+            .to_vec();
+    for _ in 0..count {
+        sent.extend_from_slice(format!("{size:x}\r\n{}\r\n", "x".repeat(size)).as_bytes());
+    }
+    sent.extend_from_slice(b"0\r\n\r\n");
+    let mut answer = String::new();
+    let (written, read) = tokio::join!(tunnel.write_all(&sent), answers.read_to_string(&mut answer));
+    written.unwrap();
+    read.unwrap();
+    answer
+}
+
+/// Each of several filters of one body lets others run while it is at work.
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_of_one_body_do_not_wait_for_each_other_for_ever() {
+    let Some(probe) = probe() else { return };
+    let config = "{request_body: {do: work, turns: 3000000}, response_body: {do: work, turns: 3000000}}";
+    let plugins = ["one", "two", "three"]
+        .map(|name| annotated(&plugin(name, &probe, config, ""), "filters.cairn.io/cpu: 1s"));
+    let mesh = start(&[&plugins[0], &plugins[1], &plugins[2]]).await;
+    let answers = async { tokio::join!(chunks(&mesh, 200, 700), chunks(&mesh, 200, 700)) };
+    let answers = tokio::time::timeout(std::time::Duration::from_secs(120), answers).await;
+    let (one, other) = answers.expect("both are answered");
+    for answer in [one, other] {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let echoed = answer.matches('x').count();
+        assert!(echoed >= 200 * 700, "{echoed} bytes came back");
+    }
+}
+
+/// What a filter has to see that has failed on the other side goes on no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_failed_with_the_request_lets_no_response_by() {
+    let Some(probe) = probe() else { return };
+    let config = "{only_marked: true, request_body: {do: panic}, response_body: {do: replace}}";
+    let both = plugin("both", &probe, config, "").replace("name: app}]", "name: other}]");
+    let mesh = start(&[&both, OTHER]).await;
+    let listener = TcpListener::bind(mesh.network.socket(41, 8080)).await.unwrap();
+    // A service that answers before it has been asked for all.
+    let (failed, go) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 16];
+        let _ = stream.read_exact(&mut head).await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            .await;
+        let _ = go.await;
+        let _ = stream.write_all(b"6\r\nsecret\r\n0\r\n\r\n").await;
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    });
+    let other = mesh.network.socket(15, 80);
+    let opened = mesh.tunnels.open("sleep", mesh.network.ip(11), other);
+    let mut tunnel = opened.await.unwrap();
+    let head = "POST / HTTP/1.1\r\nhost: other\r\nx-probe: request_body,response_body\r\ntransfer-encoding: chunked\r\n\r\n";
+    tunnel.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"FIRST\r\n") {
+        let mut part = [0; 256];
+        let count = tunnel.read(&mut part).await.unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&part[..count]);
+    }
+    tunnel.write_all(b"3\r\nbad\r\n").await.unwrap();
+    line(&mesh, "filter failed: trap");
+    let _ = failed.send(());
+    let _ = tunnel.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer).to_lowercase();
+    assert!(!answer.contains("secret"), "{answer}");
+}
+
 /// What a filter holds is shown to it again as a whole: not for each of very many small parts.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_small_parts_are_shown_together() {
@@ -151,18 +229,7 @@ async fn many_small_parts_are_shown_together() {
     );
     let calls = async || metric(&mesh, "cairn_filter_calls_total", "holds", &[]).await;
     let before = calls().await;
-    let opened = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.service(80));
-    let mut tunnel = opened.await.unwrap();
-    let mut sent =
-        b"POST /many HTTP/1.1\r\nhost: app\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
-            .to_vec();
-    for _ in 0..20_000 {
-        sent.extend_from_slice(b"1\r\nx\r\n");
-    }
-    sent.extend_from_slice(b"0\r\n\r\n");
-    tunnel.write_all(&sent).await.unwrap();
-    let mut answer = String::new();
-    tunnel.read_to_string(&mut answer).await.unwrap();
+    let answer = chunks(&mesh, 20_000, 1).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.ends_with(&"x".repeat(100)), "{answer}");
     let calls = calls().await - before;

@@ -26,7 +26,7 @@ spec:
 }
 
 /// Service `other`, behind the same waypoint, with files for an application.
-const OTHER: &str = "
+pub(crate) const OTHER: &str = "
 apiVersion: v1
 kind: Service
 metadata: {name: other, labels: {istio.io/use-waypoint: waypoint}}

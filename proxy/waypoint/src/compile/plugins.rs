@@ -1,15 +1,16 @@
 //! The plugins of a waypoint, and the chains that they make.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cairn_api::meta::ObjectRef;
 use cairn_config::{Problem, State};
-use cairn_mesh::{Service, Waypoint};
+use cairn_mesh::{Service, Snapshot, Waypoint};
 
 use super::kind_of;
 use crate::plan::ServicePlan;
-use crate::plugin::{self, Attached, PluginSpec, Slots, Target, Written};
+use crate::plugin::{self, Attached, FailStrategy, PluginSpec, Slots, Target, Written};
 
 /// All plugins of one version, understood.
 pub(super) struct Plugins<'a> {
@@ -48,9 +49,9 @@ impl<'a> Plugins<'a> {
     /// has it, those of the root namespace before others.
     fn name_apart(&mut self, services: &[&Arc<Service>]) -> Vec<Problem> {
         let mut renamed: BTreeMap<ObjectRef, Option<ObjectRef>> = BTreeMap::new();
-        let chains = services.iter().map(|service| Some(&***service)).chain([None]);
-        for mut chain in chains.map(|service| self.of_target(service)) {
+        for mut chain in self.meetings(services) {
             chain.sort_by_key(|spec| (spec.object.namespace != self.root_namespace, spec.object.clone()));
+            chain.dedup_by(|one, other| one.object == other.object);
             let mut named: HashMap<&str, &ObjectRef> = HashMap::new();
             for spec in &chain {
                 if let Some(other) = named.get(&*spec.name) {
@@ -98,6 +99,58 @@ impl<'a> Plugins<'a> {
             .iter()
             .filter(|(written, _)| plugin::bind(written, &target));
         bound.map(|(_, spec)| Arc::clone(spec)).collect()
+    }
+
+    /// The plugins that may see the same requests: of one service, of none, or of the services behind which one workload
+    /// stands.
+    fn meetings(&self, services: &[&Arc<Service>]) -> Vec<Vec<Arc<PluginSpec>>> {
+        let chains: Vec<_> = services
+            .iter()
+            .map(|service| self.of_target(Some(service)))
+            .collect();
+        let mut behind: HashMap<SocketAddr, BTreeSet<usize>> = HashMap::new();
+        for (index, service) in services.iter().enumerate() {
+            for endpoint in &service.endpoints {
+                for (_, port) in &endpoint.ports {
+                    for address in &endpoint.workload.addresses {
+                        let address = SocketAddr::new(address.to_canonical(), *port);
+                        behind.entry(address).or_default().insert(index);
+                    }
+                }
+            }
+        }
+        let together: BTreeSet<_> = behind.into_values().filter(|indexes| indexes.len() > 1).collect();
+        let together = together.into_iter().map(|indexes| {
+            let chains = indexes.into_iter().filter_map(|index| chains.get(index));
+            chains.flatten().cloned().collect()
+        });
+        let mut meetings: Vec<_> = together.collect();
+        meetings.extend(chains);
+        meetings.push(self.of_target(None));
+        meetings
+    }
+
+    /// The filters without which no client reaches a service of this waypoint, but `caller` does.
+    pub(super) fn past(
+        &self,
+        caller: &PluginSpec,
+        target: &str,
+        mesh: &Snapshot,
+    ) -> impl Iterator<Item = &ObjectRef> {
+        let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
+        let service = mesh.service_by_host(host);
+        let service = service.filter(|service| service.waypoint.as_ref() == Some(&self.waypoint.key));
+        let chain = service.map_or_else(Vec::new, |service| self.of_target(Some(service)));
+        let port: Option<u16> = port.parse().ok();
+        let stands = move |spec: &PluginSpec| {
+            spec.fail != FailStrategy::Open
+                && port.is_none_or(|port| spec.sees(port))
+                && chain.iter().any(|other| other.object == spec.object)
+        };
+        let caller = caller.object.clone();
+        let all = self.all.iter().map(|(_, spec)| &**spec);
+        all.filter(move |spec| spec.object != caller && stands(spec))
+            .map(|spec| &spec.object)
     }
 
     /// Those that bind to anything.

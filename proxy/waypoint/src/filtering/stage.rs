@@ -3,8 +3,9 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use cairn_http::body::{Body, Error};
@@ -12,11 +13,16 @@ use cairn_http::serve::STREAM_IDLE;
 use cairn_wasm::{BodyInterest, BodyVerdict, Exchange, HookFailure, Reason};
 use http::HeaderMap;
 use http_body::{Body as _, Frame};
+use tokio::time::Sleep;
 
 use super::{Active, Replied, Shared};
 use crate::plugin::FailStrategy;
 use crate::target::Misread;
 
+/// What a filter has held of a body is shown to it again for a little more, up to so much;
+const LITTLE: usize = 64 << 10;
+/// beyond that, for a little more, so often.
+const PAUSE: Duration = Duration::from_millis(50);
 /// So much of a body is shown to a filter at a time, when it is here already.
 const STEP: usize = 16 << 10;
 
@@ -88,8 +94,12 @@ pub(super) struct Stage {
     held: BytesMut,
     /// The filter has not seen all that is held.
     unseen: bool,
+    /// So much of what is held it has seen.
+    seen: usize,
     /// No more of it came since, in a turn of whoever brings it.
     waited: bool,
+    /// When it is shown for a little more.
+    pause: Option<Pin<Box<Sleep>>>,
     /// What is held is shown when it is so much, or when no more of it is here.
     enough: usize,
     /// What may go on when the head does.
@@ -135,7 +145,9 @@ impl Stage {
             },
             held: BytesMut::new(),
             unseen: false,
+            seen: 0,
             waited: false,
+            pause: None,
             enough: STEP,
             ready: BytesMut::new(),
             ready_trailers: None,
@@ -205,6 +217,9 @@ impl Stage {
                     Err(stopped) => return Poll::Ready(Some(Err(stopped))),
                 }
             }
+            if let Some(Err(stopped)) = self.active().map(Active::may_go_without) {
+                return Poll::Ready(Some(Err(stopped)));
+            }
             if !self.held.is_empty() && !self.is_on() {
                 // The filter looks at no more of it, and takes nothing with it.
                 self.released = true;
@@ -224,12 +239,9 @@ impl Stage {
                 continue;
             }
             let polled = Pin::new(&mut self.body).poll_frame(cx);
-            if polled.is_pending() && self.unseen {
-                // Whoever brings the parts gets one turn to bring another.
-                if !std::mem::replace(&mut self.waited, true) {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+            // Not while a filter before this one is at work: it goes on only when it is asked for the next part.
+            if polled.is_pending() && self.unseen && !self.shared.is_calling(self.side) {
+                ready!(self.poll_more(cx));
                 self.tell(Bytes::new(), false);
                 continue;
             }
@@ -253,6 +265,23 @@ impl Stage {
                 },
             }
         }
+    }
+
+    /// No more of the body is here; ready when what there is of it is worth a hook.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Whoever brings the parts gets one turn to bring another.
+        if !std::mem::replace(&mut self.waited, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        // To show much again for every little that comes would cost more than the body does.
+        if self.seen < LITTLE || self.held.len() - self.seen > self.seen / 8 {
+            return Poll::Ready(());
+        }
+        let pause = self
+            .pause
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(PAUSE)));
+        pause.as_mut().poll(cx)
     }
 
     /// A part has come.
@@ -288,11 +317,13 @@ impl Stage {
             all.freeze()
         };
         self.told = end;
-        self.unseen = false;
+        (self.unseen, self.seen, self.pause) = (false, 0, None);
+        let under_way = UnderWay::new(&self.shared, self.side);
         let (shared, index, side) = (Arc::clone(&self.shared), self.index, self.side);
         let (first, held) = (!self.begun, !self.released);
         self.begun = true;
         self.calling = Some(Box::pin(async move {
+            let _under_way = under_way;
             let mut exchange = shared.exchange.lock().await;
             let called = match shared.active.get(index) {
                 Some(active) => active.body(side, &mut exchange, (&part, end), held, first).await,
@@ -305,7 +336,9 @@ impl Stage {
 
     fn tell_trailers(&mut self, mut trailers: HeaderMap) {
         let (shared, index, side) = (Arc::clone(&self.shared), self.index, self.side);
+        let under_way = UnderWay::new(&self.shared, side);
         self.calling = Some(Box::pin(async move {
+            let _under_way = under_way;
             let mut exchange = shared.exchange.lock().await;
             let Some(active) = shared.active.get(index) else {
                 return Called::Trailers(trailers, Ok(()));
@@ -350,6 +383,7 @@ impl Stage {
             BodyVerdict::Replace(other) => Ok(frame(other)),
             BodyVerdict::Hold if self.told => Ok(frame(part)),
             BodyVerdict::Hold => {
+                self.seen = part.len();
                 self.held = part.try_into_mut().unwrap_or_else(|part| BytesMut::from(&*part));
                 let limit = self.limit();
                 if self.held.len() > limit {
@@ -401,7 +435,7 @@ impl Stage {
 
     fn too_large(&self) -> Stopped {
         if let Some(active) = self.active() {
-            active.over.store(true, Ordering::Relaxed);
+            active.fail(Reason::Limit);
         }
         Stopped::TooLarge {
             plugin: self
@@ -410,6 +444,36 @@ impl Stage {
                 .unwrap_or_default()
                 .into(),
             side: self.side,
+        }
+    }
+}
+
+/// A hook that is called with a body, from the wish to call it on.
+struct UnderWay(Arc<Shared>, Side);
+
+impl UnderWay {
+    fn new(shared: &Arc<Shared>, side: Side) -> UnderWay {
+        shared.calls(side).fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(shared), side)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.calls(self.1).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn is_calling(&self, side: Side) -> bool {
+        self.calls(side).load(Ordering::Relaxed) > 0
+    }
+
+    fn calls(&self, side: Side) -> &AtomicUsize {
+        let [request, response] = &self.calling;
+        match side {
+            Side::Request => request,
+            Side::Response => response,
         }
     }
 }

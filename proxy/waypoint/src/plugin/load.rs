@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use cairn_api::meta::ObjectRef;
 use cairn_fetch::{Request, Retry, Source};
@@ -17,7 +17,7 @@ use super::tools::{Storage, Tools};
 /// How often a file is looked at for a new module.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a module that came and is no good is left alone: it may be published anew under its name.
-const AGAIN: Duration = Duration::from_secs(5 * 60);
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Keeps the filters of all plugins as their resources want them.
 pub(crate) struct Loader {
@@ -100,8 +100,10 @@ async fn follow_file(spec: &PluginSpec, slot: &Slot, tools: &Tools, request: &Re
             Ok(module) => tools.make(spec, slot, &module.bytes).await,
             Err(error) => Err(error.to_string()),
         };
-        judge(spec, slot, loaded);
-        while stamp(path).await == seen {
+        let good = judge(spec, slot, loaded);
+        let began = Instant::now();
+        // What did not start may have lacked room only.
+        while stamp(path).await == seen && (good || began.elapsed() < AGAIN) {
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use cairn_api::istio::EnvValueSource;
 use cairn_api::meta::ObjectRef;
-use cairn_config::{Problem, State};
+use cairn_config::{Objects, Problem, State};
+use cairn_mesh::Snapshot;
 use cairn_wasm::{CallError, Calling, Outbound, Subscriptions};
 
-use super::annotations::Settings;
+use super::annotations::{self, Settings};
 use super::slot::Slots;
 use super::spec::PluginSpec;
 use super::tools::{Storage, Tools};
@@ -27,10 +28,12 @@ impl Trials {
             return trials;
         }
         let tools = Tools::new(storage, Arc::new(NoMesh));
+        let (mesh, _) = Snapshot::compile(state);
         for mut written in written {
             keep_environment(&mut written);
             let file = state.file_of(&written.object);
-            let (spec, _) = PluginSpec::compile(&written, file, &Settings::default(), &state.objects);
+            let defaults = defaults_for(&written, &mesh, &state.objects);
+            let (spec, _) = PluginSpec::compile(&written, file, &defaults, &state.objects);
             let outcome = match &tools {
                 Ok(tools) => make(tools, &spec).await,
                 Err(reason) => Err(reason.clone()),
@@ -58,6 +61,17 @@ impl Trials {
     pub(crate) fn get(&self, object: &ObjectRef) -> Option<&Result<Subscriptions, String>> {
         self.0.get(object)
     }
+}
+
+/// What holds for the plugins of the waypoint of its namespace; of the root namespace, of any waypoint.
+fn defaults_for(written: &Written, mesh: &Snapshot, objects: &Objects) -> Settings {
+    let namespace = &written.object.namespace;
+    let mut waypoints = mesh.waypoints();
+    let waypoint = waypoints
+        .find(|waypoint| waypoint.key.namespace == *namespace || *namespace == mesh.mesh.root_namespace);
+    waypoint.map_or_else(Settings::default, |waypoint| {
+        annotations::defaults(waypoint, objects).0
+    })
 }
 
 /// A module that is only tried learns nothing of whoever tries it: variables of the proxy's environment are empty.

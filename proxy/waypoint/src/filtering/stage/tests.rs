@@ -34,6 +34,7 @@ async fn held(side: Side, body: Poor) -> Failure {
     let shared = Shared {
         exchange: Mutex::new(Exchange::gone()),
         remembers: false,
+        calling: Default::default(),
         active: Vec::new(),
     };
     let stage = Stage::new(&Arc::new(shared), 0, side, Body::boxed(body));
