@@ -65,7 +65,8 @@ impl Filter for Bench {
         let wanted = match self.0.head {
             None => wanted,
             Some(HeadWork::Nothing | HeadWork::Mark) => wanted.request_head::<&str>([]),
-            Some(HeadWork::See | HeadWork::Read) => wanted.request_head_all(),
+            Some(HeadWork::Read) => wanted.request_head(LINES),
+            Some(HeadWork::See) => wanted.request_head_all(),
         };
         match self.0.body {
             None => wanted,

@@ -20,9 +20,19 @@ impl Fields {
 
     /// The first value of a name, whatever its bytes are.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let (name, bytes) = (name.as_bytes(), &*self.0.bytes);
+        let place = |end: u32| usize::try_from(end).ok();
+        let mut at = 0;
+        for line in self.0.ends.as_chunks::<2>().0 {
+            let [middle, end] = line.map(place);
+            let (middle, end) = (middle?, end?);
+            // Most are told apart by their lengths.
+            if middle.checked_sub(at)? == name.len() && bytes.get(at..middle)?.eq_ignore_ascii_case(name) {
+                return bytes.get(middle..end);
+            }
+            at = end;
+        }
+        None
     }
 
     /// All values of a name that are UTF-8, one for each line.

@@ -206,7 +206,7 @@ impl Filter {
     }
 
     /// An instance to do work with, and the right to; `afresh`: one that has done none.
-    async fn instance(&self, afresh: bool) -> Result<(Instance, Permit), HookFailure> {
+    async fn instance(&self, afresh: bool) -> Result<(Box<Instance>, Permit), HookFailure> {
         let permit = self.counted(self.pool.permit(&self.plugin.spec.limits).await)?;
         // A fresh one takes the place of one that is idle.
         if let Some(instance) = self.pool.take().filter(|_| !afresh) {
@@ -219,7 +219,7 @@ impl Filter {
     }
 
     /// An instance whose hook has failed is not used again.
-    fn finish<T>(&self, instance: Instance, called: Result<T, HookFailure>) -> Result<T, HookFailure> {
+    fn finish<T>(&self, instance: Box<Instance>, called: Result<T, HookFailure>) -> Result<T, HookFailure> {
         if called.is_ok() {
             self.pool.give_back(instance, self.plugin.spec.isolation);
         }
@@ -318,10 +318,16 @@ fn other_hook() -> HookFailure {
 /// An instance that has been configured, and what it asked for.
 async fn first(
     template: &Template,
-) -> Result<(Instance, crate::bindings::cairn::filter::types::Subscriptions), LoadError> {
+) -> Result<
+    (
+        Box<Instance>,
+        crate::bindings::cairn::filter::types::Subscriptions,
+    ),
+    LoadError,
+> {
     let plugin = template.plugin();
     let start = |failure: HookFailure| LoadError::Start(failure.to_string());
-    let mut instance = template.instance().await.map_err(start)?;
+    let mut instance = Box::new(template.instance().await.map_err(start)?);
     let (longest, config, name) = (plugin.spec.limits.start, &*plugin.spec.config, &*plugin.spec.name);
     let said = instance
         .bounded(longest, longest * 5, Hook::Configure { config, name })

@@ -12,7 +12,8 @@ use crate::limits::{Isolation, Limits};
 
 /// A bounded number of instances, idle or at work.
 pub(crate) struct Pool {
-    idle: ArrayQueue<Instance>,
+    /// Boxed, for they are moved from hand to hand at each hook.
+    idle: ArrayQueue<Box<Instance>>,
     /// At least so many were idle all the time since the last trim.
     spare: AtomicUsize,
     permits: Arc<Semaphore>,
@@ -50,7 +51,7 @@ impl Pool {
     }
 
     /// An instance that is idle, if there is one.
-    pub(crate) fn take(&self) -> Option<Instance> {
+    pub(crate) fn take(&self) -> Option<Box<Instance>> {
         let taken = self.idle.pop();
         self.spare.fetch_min(self.idle.len(), Ordering::Relaxed);
         taken
@@ -70,7 +71,7 @@ impl Pool {
     }
 
     /// Takes an instance back that has done its work; one that has done enough goes.
-    pub(crate) fn give_back(&self, instance: Instance, isolation: Isolation) {
+    pub(crate) fn give_back(&self, instance: Box<Instance>, isolation: Isolation) {
         if isolation == Isolation::Shared && instance.is_usable() {
             // There are never more of them than there is room for.
             let _ = self.idle.push(instance);
