@@ -111,7 +111,7 @@ impl<'a> Plugins<'a> {
         let mut behind: HashMap<SocketAddr, BTreeSet<usize>> = HashMap::new();
         for (index, service) in services.iter().enumerate() {
             for endpoint in &service.endpoints {
-                for (_, port) in &endpoint.ports {
+                for port in endpoint.ports.values() {
                     for address in &endpoint.workload.addresses {
                         let address = SocketAddr::new(address.to_canonical(), *port);
                         behind.entry(address).or_default().insert(index);

@@ -1,5 +1,7 @@
 //! What filters occupy.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::Value;
 
@@ -16,6 +18,8 @@ const INSTANCE_GOAL: f64 = 64.0;
 const ENGINE_GOAL: f64 = 5.0;
 /// Requests after which a waypoint is warm.
 const WARM: usize = 2000;
+/// Until what was only needed to begin has been given back.
+const SETTLED: Duration = Duration::from_secs(25);
 
 /// The memory of an instance, and of all that comes with the first filter.
 ///
@@ -64,5 +68,6 @@ async fn resident(equipment: &Equipment, place: &Place, number: u8, plugins: &[V
         .connect(&waypoint, SERVICE_PORT, equipment.streams, request)
         .await?;
     client.run(WARM).await?;
+    tokio::time::sleep(SETTLED).await;
     Ok(usage::proportional(waypoint.process.id())? as f64 / 1024.0)
 }
