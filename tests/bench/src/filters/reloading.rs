@@ -32,8 +32,13 @@ const WARM: usize = 20;
 const LONG: Duration = Duration::from_secs(55);
 /// Longer than any replacement takes.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Streams that want answers meanwhile; each asks again at once.
+/// Streams that want answers meanwhile.
 const STREAMS: usize = 8;
+/// Between so many requests of each of them: what is compiled needs some of the machine too, which clients and service are on.
+const BURST: usize = 10;
+const PAUSE: Duration = Duration::from_millis(20);
+/// Between two questions about what the filter does now.
+const ASKED: Duration = Duration::from_millis(1);
 const SCENARIO: Scenario = Scenario::Filters(1);
 
 /// Replaces a filter by another component, and reloads one `reloads` times with another configuration, or as often as goes
@@ -181,6 +186,7 @@ impl Asker {
                 began.elapsed() < PATIENCE,
                 "the filter that marks {mark} is not in force: the mark is {body}"
             );
+            tokio::time::sleep(ASKED).await;
         }
     }
 }
@@ -201,7 +207,8 @@ impl Load {
         let task = tokio::spawn(async move {
             let mut served = 0;
             while !stopped.load(Ordering::Relaxed) {
-                served += client.run(STREAMS * 10).await?.latencies.len();
+                served += client.run(STREAMS * BURST).await?.latencies.len();
+                tokio::time::sleep(PAUSE).await;
             }
             Ok(served)
         });
