@@ -54,8 +54,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Demo(arguments) => serving(demo::run(arguments)),
-        Command::Up(arguments) => serving(up::run(arguments)),
+        Command::Demo(arguments) => serving(QUIET, demo::run(arguments)),
+        Command::Up(arguments) => serving(FILTERS, up::run(arguments)),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Filter(arguments) => filter::run(arguments),
@@ -69,15 +69,22 @@ fn main() -> ExitCode {
     })
 }
 
-/// Runs a command that is a mesh.
-fn serving(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// What the proxies would say of the configuration and of themselves is printed by the command.
+const QUIET: &str = "warn,cairn_waypoint=error,cairn_ztunnel=error,access=off";
+/// Whoever writes a filter wants to know when it is in force, what it logs, and why it failed.
+const FILTERS: &str = "warn,cairn_waypoint=error,cairn_waypoint::filtering=warn,cairn_waypoint::plugin=info,filter=info,cairn_ztunnel=error,access=off";
+
+/// Runs a command that is a mesh. `levels` are those of its log, unless the environment says otherwise.
+fn serving(
+    levels: &str,
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
     let mut options = LogOptions {
         output: LogOutput::Stderr,
         ..LogOptions::from_env()?
     };
     if std::env::var_os("RUST_LOG").is_none() {
-        // What the proxies would say of the configuration and of themselves is printed by the command.
-        "warn,cairn_waypoint=error,cairn_ztunnel=error,access=off".clone_into(&mut options.levels);
+        levels.clone_into(&mut options.levels);
     }
     let (_log, _flush) = install(options)?;
     if let Err(error) = cairn_net::limits::raise_nofile() {

@@ -55,6 +55,7 @@ pub(crate) fn report(state: &State, trials: &Trials) -> Report {
     }
     problems.extend(unbound::virtual_services(&state.objects, &mesh));
     problems.extend(unbound::policies(&state.objects, &mesh));
+    problems.extend(unbound::plugins(&state.objects, &mesh));
     problems.extend(of_targeted_policies(state, &mesh));
     problems.extend(trials.problems());
     problems

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cairn_api::meta::ObjectRef;
+use cairn_api::meta::{Kind, ObjectRef};
 
 use crate::document::{Content, Finding, Item};
 use crate::files::Part;
@@ -195,8 +195,12 @@ impl Assembly {
         self.objects.insert(object.key(), remnant);
         if let Some(place) = self.places.get_mut(object) {
             place.remnant = true;
-            let message =
-                "nothing of it is in force but what binds it, so that no traffic goes round a waypoint";
+            let message = match object.kind {
+                Kind::WasmPlugin | Kind::TrafficExtension => {
+                    "its filter is not in force, so requests that it was to see are refused"
+                }
+                _ => "nothing of it is in force but what binds it, so that no traffic goes round a waypoint",
+            };
             let problem = Problem::warning(object.clone(), "", message, "mend the document, or delete it");
             let location = Some(place.locate(""));
             self.problems.push(Problem { location, ..problem });

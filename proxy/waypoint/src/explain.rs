@@ -178,6 +178,10 @@ impl Explanation {
         if !self.filters(before, way.trials) {
             return;
         }
+        if !filters.is_empty() {
+            let unknown = "what filters answer, change or note is not known here: what follows is about the request as it came";
+            self.say("filter", unknown.to_owned());
+        }
         let access = downstream.access_of(&parts, &authority, &[]);
         for (set, access) in scope.policies(access) {
             for step in set.explain(&access) {

@@ -102,3 +102,25 @@ async fn generations_leave_nothing_behind() {
     let instances = metric(&mesh, "cairn_filter_instances", "p", &[]).await;
     assert!((1.0..=8.0).contains(&instances), "{instances} instances");
 }
+
+/// A resource that cannot be read is a filter that cannot be had.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_cannot_be_read_lets_nothing_by() {
+    let Some(probe) = probe() else { return };
+    let good = plugin(
+        "gate",
+        &probe,
+        "{response_head: {do: set, name: x-gate, value: '1'}}",
+        "",
+    );
+    let bad = plugin("gate", &probe, "{}", "  phase: AUTH");
+    let mesh = start(&[&bad]).await;
+    assert_eq!(mesh.send(get("/")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    line(&mesh, "wasm_fail_stream{default/gate:missing}");
+    mesh.directory.write("plugin-0.yaml", &good);
+    mesh.until("/", |answer| answer.header("x-gate") == "1").await;
+    // What was in force goes on.
+    mesh.directory.write("plugin-0.yaml", &bad);
+    line(&mesh, "version=3 objects=9 errors=1");
+    assert_eq!(mesh.send(get("/")).await.header("x-gate"), "1");
+}

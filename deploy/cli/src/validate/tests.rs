@@ -116,3 +116,54 @@ fn rules_are_checked_wherever_they_bind() {
     let report = report_of(&[SERVICE, &broken]);
     assert!(report.count(Severity::Error) > 1, "{report}");
 }
+
+#[test]
+fn a_filter_that_is_attached_to_nothing_is_an_error() {
+    let filter = |target: &str| {
+        format!(
+            "
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {{name: gate}}
+spec: {{url: 'file:///gate.wasm', targetRefs: [{target}]}}
+"
+        )
+    };
+    for (objects, target, said) in [
+        (
+            vec![SERVICE, WAYPOINT],
+            "{group: '', kind: Service, name: reviews}",
+            "",
+        ),
+        (
+            vec![SERVICE, WAYPOINT],
+            "{group: '', kind: Service, name: review}",
+            "Service default/review does not exist, so the filter sees nothing by this",
+        ),
+        (
+            vec![SERVICE],
+            "{group: '', kind: Service, name: reviews}",
+            "Service default/reviews is bound to no waypoint",
+        ),
+        (
+            vec![SERVICE, WAYPOINT],
+            "{group: '', kind: Service, name: reviews, namespace: other}",
+            "is in another namespace",
+        ),
+        (
+            vec![WAYPOINT],
+            "{group: gateway.networking.k8s.io, kind: GatewayClass, name: istio-waypoint}",
+            "is a target from the root namespace only",
+        ),
+    ] {
+        let filter = filter(target);
+        let texts: Vec<&str> = objects.into_iter().chain([&*filter]).collect();
+        let report = report_of(&texts).to_string();
+        let told = report.contains("spec.targetRefs[0].name");
+        assert!(
+            told != said.is_empty() && report.contains(said),
+            "{target}: {report}"
+        );
+    }
+}

@@ -81,11 +81,7 @@ fn why(virtual_service: &VirtualService, mesh: &Snapshot) -> (String, &'static s
 /// Policies attached to what is not there, or to what no waypoint guards.
 pub(super) fn policies(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
     let targets = Targets::of(objects);
-    let guarded: BTreeSet<(bool, Key)> = mesh
-        .waypoints()
-        .flat_map(|waypoint| mesh.services_of_waypoint(&waypoint.key))
-        .map(|service| (service.origin == Origin::Kubernetes, key(service)))
-        .collect();
+    let guarded = guarded(mesh);
     let mut problems = Vec::new();
     for policy in objects.authorization_policies.values() {
         problems.extend(attach::problems(policy, &targets, &mesh.mesh.root_namespace));
@@ -116,17 +112,98 @@ pub(super) fn policies(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
     problems
 }
 
+/// Filters attached to what is not there, or to what no waypoint guards.
+pub(super) fn plugins(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
+    let targets = Targets::of(objects);
+    let guarded = guarded(mesh);
+    let plugins = objects.wasm_plugins.values().map(|plugin| {
+        let spec = &plugin.spec;
+        let references = attached(spec.target_ref.as_ref(), &spec.target_refs);
+        (Kind::WasmPlugin, &plugin.metadata, references)
+    });
+    let extensions = objects.traffic_extensions.values().map(|extension| {
+        let references = attached(None, &extension.spec.target_refs);
+        (Kind::TrafficExtension, &extension.metadata, references)
+    });
+    let mut problems = Vec::new();
+    for (kind, metadata, references) in plugins.chain(extensions) {
+        for (field, target) in references {
+            let key = Key::new(metadata.namespace.as_str(), target.name.as_str());
+            let elsewhere = !target.namespace.is_empty() && target.namespace != metadata.namespace;
+            let (is_there, is_guarded) = match target.kind.as_str() {
+                "Service" => (
+                    targets.services.contains(&key),
+                    guarded.contains(&(true, key.clone())),
+                ),
+                "ServiceEntry" => (
+                    targets.service_entries.contains(&key),
+                    guarded.contains(&(false, key.clone())),
+                ),
+                "Gateway" => (targets.gateways.contains(&key), mesh.waypoint(&key).is_some()),
+                "GatewayClass" => (
+                    targets.gateway_classes.contains(&target.name),
+                    metadata.namespace == mesh.mesh.root_namespace,
+                ),
+                // Said where it is read.
+                _ => continue,
+            };
+            let (reason, hint) = if elsewhere {
+                (
+                    "is in another namespace",
+                    "write the filter in the namespace of its target",
+                )
+            } else if !is_there {
+                ("does not exist", "correct the name, or add the object")
+            } else if !is_guarded {
+                match target.kind.as_str() {
+                    "Gateway" => (
+                        "is no waypoint",
+                        "attach the filter to a waypoint, or to a Service behind one",
+                    ),
+                    "GatewayClass" => (
+                        "is a target from the root namespace only",
+                        "move the filter there",
+                    ),
+                    _ => ("is bound to no waypoint", BIND),
+                }
+            } else {
+                continue;
+            };
+            let object = ObjectRef::from_key(kind, &metadata.key());
+            let message = format!(
+                "{} {key} {reason}, so the filter sees nothing by this",
+                target.kind
+            );
+            problems.push(Problem::error(object, format!("{field}.name"), message, hint));
+        }
+    }
+    problems
+}
+
+/// The services that waypoints stand before: whether they are Kubernetes' own, and their names.
+fn guarded(mesh: &Snapshot) -> BTreeSet<(bool, Key)> {
+    mesh.waypoints()
+        .flat_map(|waypoint| mesh.services_of_waypoint(&waypoint.key))
+        .map(|service| (service.origin == Origin::Kubernetes, key(service)))
+        .collect()
+}
+
 fn key(service: &Arc<Service>) -> Key {
     Key::new(service.namespace.as_str(), service.name.as_str())
 }
 
 /// The targets of a policy, with their fields.
 fn references(policy: &AuthorizationPolicy) -> impl Iterator<Item = (String, &PolicyTargetReference)> {
-    let one = policy
-        .spec
-        .target_ref
-        .iter()
+    attached(policy.spec.target_ref.as_ref(), &policy.spec.target_refs)
+}
+
+fn attached<'a>(
+    one: Option<&'a PolicyTargetReference>,
+    many: &'a [PolicyTargetReference],
+) -> impl Iterator<Item = (String, &'a PolicyTargetReference)> {
+    let one = one
+        .into_iter()
         .map(|target| ("spec.targetRef".to_owned(), target));
-    let many = policy.spec.target_refs.iter().enumerate();
+    let many = many.iter().enumerate();
     one.chain(many.map(|(place, target)| (format!("spec.targetRefs[{place}]"), target)))
 }

@@ -440,3 +440,28 @@ fn versions_count_up() {
     assert_eq!((one.version, next(&one, &[]).version), (1, 2));
     assert_eq!(one.report.count(Severity::Error), 0);
 }
+
+/// A filter that cannot be read may have been about to refuse.
+#[test]
+fn a_filter_that_cannot_be_read_stays_attached_without_a_module() {
+    let text = "apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: gate, namespace: shop}
+spec: {phase: AUTH, url: 'file:///gate.wasm', targetRefs: [{group: '', kind: Service, name: cart}]}
+";
+    let state = first(text);
+    let plugin = &state.objects.wasm_plugins[&Key::new("shop", "gate")];
+    assert_eq!(plugin.spec.target_refs[0].name, "cart");
+    assert_eq!(plugin.spec.url, "");
+    assert!(
+        state
+            .report
+            .to_string()
+            .contains("requests that it was to see are refused"),
+        "{}",
+        state.report
+    );
+    let state = first(&text.replace("spec: {", "spec: {: ["));
+    let plugin = &state.objects.wasm_plugins[&Key::new("shop", "gate")];
+    assert!(plugin.spec.target_refs.is_empty() && plugin.spec.url.is_empty());
+}

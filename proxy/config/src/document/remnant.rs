@@ -1,4 +1,5 @@
-//! What of an object that cannot be read must not be forgotten: that it is there, and what binds it to a waypoint.
+//! What of an object that cannot be read must not be forgotten: that it is there, and what binds it to a waypoint; of a filter,
+//! what it is attached to, for nothing may go past it.
 //!
 //! Without it, traffic that a waypoint was to see would go round it until the document is mended. A remnant offers nothing that
 //! traffic could reach: services keep their addresses and lose ports and endpoints, so that connections to them are refused.
@@ -57,6 +58,9 @@ pub(super) fn of_tree(object: &ObjectRef, root: &Node, faults: &[String]) -> Opt
     if let Some(node) = field("hosts") {
         collect(node, &mut hosts);
     }
+    if is_plugin(object.kind) {
+        return plugin(object, spec, &uncertain);
+    }
     build(
         object,
         &labels,
@@ -67,8 +71,50 @@ pub(super) fn of_tree(object: &ObjectRef, root: &Node, faults: &[String]) -> Opt
     )
 }
 
+const fn is_plugin(kind: Kind) -> bool {
+    matches!(kind, Kind::WasmPlugin | Kind::TrafficExtension)
+}
+
+/// A filter without a module, which fails what it is attached to as far as that can be read, else all that one in its
+/// namespace may see.
+fn plugin(object: &ObjectRef, spec: Option<&Node>, uncertain: &dyn Fn(&str) -> bool) -> Option<Resource> {
+    let field = |name: &str| {
+        let node = spec.and_then(|spec| spec.get(name))?;
+        (!uncertain("spec") && !uncertain(&format!("spec.{name}"))).then_some(node)
+    };
+    let reference = |node: &Node| Some(Json::from(texts_by_key(node)?));
+    let many = |node: &Node| match &node.value {
+        Value::Sequence(items) => items.iter().map(reference).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    let mut left = Map::new();
+    if let Some(one) = field("targetRef").and_then(reference) {
+        left.insert("targetRef".to_owned(), one);
+    }
+    if let Some(many) = field("targetRefs").and_then(many) {
+        left.insert("targetRefs".to_owned(), Json::from(many));
+    }
+    if field("selector").is_some() {
+        left.insert("selector".to_owned(), json!({}));
+    }
+    if let Some(strategy) = field("failStrategy").and_then(text)
+        && strategy == "FAIL_OPEN"
+    {
+        left.insert("failStrategy".to_owned(), Json::from(strategy));
+    }
+    left.insert("phase".to_owned(), Json::from("AUTHN"));
+    if object.kind == Kind::TrafficExtension {
+        left.insert("wasm".to_owned(), json!({}));
+    }
+    let metadata = json!({"name": object.name, "namespace": object.namespace});
+    Resource::decode(object.kind, json!({"metadata": metadata, "spec": left})).object
+}
+
 /// What is left of an object in a document that is no YAML.
 pub(super) fn of_text(object: &ObjectRef, document: &str) -> Option<Resource> {
+    if is_plugin(object.kind) {
+        return plugin(object, None, &|_| true);
+    }
     let words: Vec<String> = document
         .split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '/')))
         .flat_map(|word| [word, word.trim_matches([':', '.', '/'])])

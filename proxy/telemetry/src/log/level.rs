@@ -92,6 +92,9 @@ impl LogHandle {
     }
 }
 
+/// What they say of each function is for those who ask for it by name.
+const COMPILERS: [&str; 3] = ["cranelift", "regalloc", "wasmtime"];
+
 /// A level for everything, and levels for some targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Levels {
@@ -105,7 +108,11 @@ impl Levels {
             .targets
             .iter()
             .map(|(target, level)| (target.clone(), *level));
-        Targets::new().with_default(self.default).with_targets(targets)
+        let quiet = COMPILERS.map(|target| (target, self.default.min(LevelFilter::INFO)));
+        Targets::new()
+            .with_default(self.default)
+            .with_targets(quiet)
+            .with_targets(targets)
     }
 
     fn apply(&mut self, directives: &str) -> Result<(), LevelError> {
