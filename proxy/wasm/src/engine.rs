@@ -16,8 +16,7 @@ use crate::bindings::Filter as World;
 use crate::failure::LoadError;
 use crate::format;
 use crate::host::Host;
-use crate::pool::Pool;
-use crate::room::Rooms;
+use crate::room::{Idle, Rooms};
 
 /// How often a guest that runs lets others run.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -108,7 +107,7 @@ impl Engine {
     }
 
     /// Counts a pool among those that share the engine's room.
-    pub(crate) fn share(&self, pool: &Arc<Pool>) {
+    pub(crate) fn share(&self, pool: Weak<dyn Idle>) {
         self.rooms.add(pool);
     }
 

@@ -1,6 +1,6 @@
 //! One generation of a plugin, and its hooks.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -54,7 +54,8 @@ impl Filter {
         let (instance, asked) = first(&template).await?;
         let subscriptions = subscriptions::compile(asked, &plugin.spec, hooks.ticker)?;
         let pool = Arc::new(Pool::new(&plugin.spec.limits));
-        engine.share(&pool);
+        let idle: Weak<Pool> = Arc::downgrade(&pool);
+        engine.share(idle);
         pool.give_back(instance, plugin.spec.isolation);
         Ok(Filter {
             plugin,

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::failure::{HookFailure, Reason};
 use crate::instance::Instance;
 use crate::limits::{Isolation, Limits};
+use crate::room::Idle;
 
 /// A bounded number of instances, idle or at work.
 pub(crate) struct Pool {
@@ -57,24 +58,28 @@ impl Pool {
         taken
     }
 
-    /// How many are idle.
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.len()
-    }
-
-    /// Lets go of what has not been needed since the last time, but for one, which the next hook need not wait for.
-    pub(crate) fn trim(&self) {
-        for _ in 1..self.spare.load(Ordering::Relaxed) {
-            drop(self.idle.pop());
-        }
-        self.spare.store(self.idle.len(), Ordering::Relaxed);
-    }
-
     /// Takes an instance back that has done its work; one that has done enough goes.
     pub(crate) fn give_back(&self, instance: Box<Instance>, isolation: Isolation) {
         if isolation == Isolation::Shared && instance.is_usable() {
             // There are never more of them than there is room for.
             let _ = self.idle.push(instance);
         }
+    }
+}
+
+impl Idle for Pool {
+    fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    fn give_way(&self) -> bool {
+        self.take().is_some()
+    }
+
+    fn trim(&self) {
+        for _ in 1..self.spare.load(Ordering::Relaxed) {
+            drop(self.idle.pop());
+        }
+        self.spare.store(self.idle.len(), Ordering::Relaxed);
     }
 }

@@ -4,22 +4,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::pool::Pool;
-
 /// What has not been needed for so long goes.
 const TRIM: Duration = Duration::from_secs(10);
+
+/// Instances that may be idle.
+pub(crate) trait Idle: Send + Sync {
+    /// How many are.
+    fn idle(&self) -> usize;
+
+    /// Lets go of one; false when none is idle.
+    fn give_way(&self) -> bool;
+
+    /// Lets go of what has not been needed since the last time, but for one, which the next hook need not wait for.
+    fn trim(&self);
+}
 
 /// The pools of all generations that are there.
 #[derive(Default)]
 pub(crate) struct Rooms {
-    pools: Mutex<Vec<Weak<Pool>>>,
+    pools: Mutex<Vec<Weak<dyn Idle>>>,
     /// There is a task that trims them.
     trimmed: AtomicBool,
 }
 
 impl Rooms {
     /// Counts a pool in for as long as it is there. Within a runtime.
-    pub(crate) fn add(self: &Arc<Rooms>, pool: &Arc<Pool>) {
+    pub(crate) fn add(self: &Arc<Rooms>, pool: Weak<dyn Idle>) {
         if !self.trimmed.swap(true, Ordering::Relaxed) {
             let rooms = Arc::downgrade(self);
             tokio::spawn(async move {
@@ -32,13 +42,13 @@ impl Rooms {
         }
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(Arc::downgrade(pool));
+        pools.push(pool);
     }
 
     /// Lets go of an idle instance of the pool that has most of them; false when none is idle.
     pub(crate) fn make_way(&self) -> bool {
         let fullest = self.pools().into_iter().max_by_key(|pool| pool.idle());
-        fullest.and_then(|pool| pool.take()).is_some()
+        fullest.is_some_and(|pool| pool.give_way())
     }
 
     /// Lets go of what has been idle all the time since the last call.
@@ -48,7 +58,7 @@ impl Rooms {
         }
     }
 
-    fn pools(&self) -> Vec<Arc<Pool>> {
+    fn pools(&self) -> Vec<Arc<dyn Idle>> {
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.iter().filter_map(Weak::upgrade).collect()
     }

@@ -194,6 +194,11 @@ impl Waypoint {
             return Err(ServeError::NotLoopback(addresses.admin).into());
         }
         let mut tasks = JoinSet::new();
+        let (warming, filters) = (readiness.task("filters"), Arc::clone(&slots));
+        tasks.spawn(async move {
+            filters.settled().await;
+            warming.done();
+        });
         let surroundings = admin::Surroundings {
             proxy: Arc::clone(&proxy),
             identities: identities.clone(),

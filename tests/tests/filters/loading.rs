@@ -1,5 +1,6 @@
 //! Filters that lack their grants, and filters that replace each other.
 
+use cairn_tests::{Client, Lone};
 use http::StatusCode;
 
 use crate::scene::{get, line, metric, plugin, probe, start, under_load};
@@ -123,4 +124,30 @@ async fn a_plugin_that_cannot_be_read_lets_nothing_by() {
     mesh.directory.write("plugin-0.yaml", &bad);
     line(&mesh, "version=3 objects=9 errors=1");
     assert_eq!(mesh.send(get("/")).await.header("x-gate"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waypoint_is_ready_when_it_knows_of_its_filters() {
+    let network = cairn_tests::Network::new();
+    let silent = tokio::net::TcpListener::bind(network.socket(50, 80))
+        .await
+        .unwrap();
+    let url = format!("url: http://{}/silent.wasm", network.socket(50, 80));
+    let written = plugin("silent", std::path::Path::new("/x"), "{}", "").replace("url: file:///x", &url);
+    let mesh = Lone::start(&[("plugin.yaml", &written)]).await;
+    let (held, _) = silent.accept().await.unwrap();
+    let client = Client::from(mesh.network.ip(30));
+    let ready = async || {
+        let answer = client.get(mesh.network.socket(30, 15021), "/healthz/ready").await;
+        answer.unwrap().status
+    };
+    assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
+    drop((held, silent));
+    for _ in 0..600 {
+        if ready().await == StatusCode::OK {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("it is never ready");
 }

@@ -1,5 +1,6 @@
 //! Settings of a plugin for which Istio's resource has no field.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -75,15 +76,15 @@ pub(super) fn read(
     settings
 }
 
-fn apply(settings: &mut Settings, setting: &str, value: &str) -> Result<(), &'static str> {
+fn apply(settings: &mut Settings, setting: &str, value: &str) -> Result<(), Cow<'static, str>> {
     let limits = &mut settings.limits;
     match setting {
         "cpu" => limits.cpu = duration(value, 1, 1000)?,
         "timeout" => limits.wall = duration(value, 1, 60_000)?,
         "wait" => limits.wait = duration(value, 0, 60_000)?,
-        "memory" => limits.memory = bytes(value, 256 << 20)?,
-        "buffer" => limits.buffer = bytes(value, 256 << 20)?,
-        "shared-memory" => limits.shared = bytes(value, 1 << 30)?,
+        "memory" => limits.memory = bytes(value, PAGE, 256 << 20)?,
+        "buffer" => limits.buffer = bytes(value, 0, 256 << 20)?,
+        "shared-memory" => limits.shared = bytes(value, 0, 1 << 30)?,
         "instances" => limits.instances = number(value, 1, 1000)?,
         "calls" => limits.calls = number(value, 1, 10_000)?,
         "uses" => limits.uses = u32::try_from(number(value, 1, 1_000_000_000)?).unwrap_or(u32::MAX),
@@ -92,7 +93,7 @@ fn apply(settings: &mut Settings, setting: &str, value: &str) -> Result<(), &'st
             settings.isolation = match value {
                 "shared" => Isolation::Shared,
                 "request" => Isolation::Request,
-                _ => return Err("`shared` or `request`"),
+                _ => return Err("`shared` or `request`".into()),
             }
         }
         "grants" => {
@@ -100,7 +101,7 @@ fn apply(settings: &mut Settings, setting: &str, value: &str) -> Result<(), &'st
                 match grant {
                     "shared" => settings.granted.shared = true,
                     "ticker" => settings.granted.ticker = true,
-                    _ => return Err("a list of `shared` and `ticker`"),
+                    _ => return Err("a list of `shared` and `ticker`".into()),
                 }
             }
         }
@@ -111,11 +112,11 @@ fn apply(settings: &mut Settings, setting: &str, value: &str) -> Result<(), &'st
                 parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
             };
             if !targets.iter().all(legal) {
-                return Err("a list of services as host:port");
+                return Err("a list of services as host:port".into());
             }
             settings.granted.targets = targets;
         }
-        _ => return Err("known: there is no such setting of filters"),
+        _ => return Err("known: there is no such setting of filters".into()),
     }
     Ok(())
 }
@@ -125,8 +126,7 @@ fn list(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// `10ms`, `2s`; between bounds in milliseconds.
-fn duration(value: &str, least: u64, most: u64) -> Result<Duration, &'static str> {
-    let expected = "a time such as 10ms or 2s, within its bounds";
+fn duration(value: &str, least: u64, most: u64) -> Result<Duration, Cow<'static, str>> {
     let milliseconds = match value.strip_suffix("ms") {
         Some(number) => number.parse().ok(),
         None => value
@@ -137,11 +137,14 @@ fn duration(value: &str, least: u64, most: u64) -> Result<Duration, &'static str
     milliseconds
         .filter(|milliseconds| (least..=most).contains(milliseconds))
         .map(Duration::from_millis)
-        .ok_or(expected)
+        .ok_or_else(|| format!("a time such as 10ms or 2s, from {least}ms to {most}ms").into())
 }
 
+/// Bytes of a page of WebAssembly's memory: less is none.
+const PAGE: usize = 64 << 10;
+
 /// `16Mi`, `512Ki`, or bytes.
-fn bytes(value: &str, most: usize) -> Result<usize, &'static str> {
+fn bytes(value: &str, least: usize, most: usize) -> Result<usize, Cow<'static, str>> {
     let (number, unit) = match (value.strip_suffix("Mi"), value.strip_suffix("Ki")) {
         (Some(number), _) => (number, 1 << 20),
         (_, Some(number)) => (number, 1 << 10),
@@ -152,14 +155,17 @@ fn bytes(value: &str, most: usize) -> Result<usize, &'static str> {
         .ok()
         .and_then(|number| number.checked_mul(unit));
     bytes
-        .filter(|bytes| *bytes <= most)
-        .ok_or("a size such as 16Mi, within its bounds")
+        .filter(|bytes| (least..=most).contains(bytes))
+        .ok_or_else(|| {
+            let (least, most) = (least >> 10, most >> 20);
+            format!("a size such as 16Mi, from {least}Ki to {most}Mi").into()
+        })
 }
 
-fn number(value: &str, least: usize, most: usize) -> Result<usize, &'static str> {
+fn number(value: &str, least: usize, most: usize) -> Result<usize, Cow<'static, str>> {
     value
         .parse()
         .ok()
         .filter(|number| (least..=most).contains(number))
-        .ok_or("a whole number within its bounds")
+        .ok_or_else(|| format!("a whole number from {least} to {most}").into())
 }

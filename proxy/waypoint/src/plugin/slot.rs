@@ -17,6 +17,9 @@ use super::ticker::{Task, tick};
 /// How long a request waits for the first generation of a plugin.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a waypoint that begins waits for its filters before it says that it is ready.
+const WARMING: Duration = Duration::from_secs(60);
+
 /// How far the newest generation of a plugin has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -111,6 +114,16 @@ impl Slots {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
         all.sort_by(|one, other| one.object.cmp(&other.object));
         all
+    }
+
+    /// Waits until each of those that are there is in force, or is known not to be had; for a while.
+    pub(crate) async fn settled(&self) {
+        let until = Instant::now() + WARMING;
+        for slot in self.all() {
+            let mut status = slot.status.subscribe();
+            let settled = status.wait_for(|status| *status != Status::Loading);
+            let _ = tokio::time::timeout_at(until, settled).await;
+        }
     }
 
     /// What is counted about and by each.
