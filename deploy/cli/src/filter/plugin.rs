@@ -27,7 +27,7 @@ pub(super) struct Plugin {
     /// What it is granted; without, what it asks for.
     #[arg(long, value_delimiter = ',')]
     grants: Option<Vec<Granted>>,
-    /// The most memory that an instance may have, in MiB; JavaScript and Python need 64.
+    /// The most memory that an instance may have, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     memory: u16,
     /// The most CPU time that a hook may have, in milliseconds.

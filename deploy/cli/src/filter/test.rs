@@ -131,6 +131,7 @@ impl Arguments {
         request
             .message
             .add(&self.headers, self.body.as_deref(), &self.trailers)?;
+        request.settle_host()?;
         Ok(request)
     }
 

@@ -72,7 +72,7 @@ fn check(name: &str, language: Language) -> anyhow::Result<()> {
     let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
     if !begins || name.ends_with('-') || name.len() > LONGEST || !name.chars().all(legal) {
         bail!(
-            "{name:?} is no name for a filter: the directory's name is taken, and it may have small letters, digits and -, \
+            "{name:?} is no name for a filter, which has that of its directory: it may have small letters, digits and -, \
              begins with a letter, does not end with -, and has at most {LONGEST} characters"
         );
     }

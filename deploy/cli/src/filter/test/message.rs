@@ -59,6 +59,16 @@ impl Response {
     }
 }
 
+impl Request {
+    /// Takes a Host among the headers for the authority that it is.
+    pub(super) fn settle_host(&mut self) -> anyhow::Result<()> {
+        if let Some(host) = self.message.headers.remove(HOST) {
+            self.authority = Authority::try_from(host.as_bytes()).context("the Host is no host")?;
+        }
+        Ok(())
+    }
+}
+
 impl Message {
     /// Adds what was given beside it.
     pub(super) fn add(

@@ -8,7 +8,7 @@ use cairn_wasm::{
     ResponseHead,
 };
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::message::{Message, Request, Scene};
 use super::watch::{Hook, Line, Part, Watch, lines};
@@ -97,7 +97,11 @@ pub(super) async fn run<'a>(filter: &'a Filter, scene: Scene, watch: Watch<'a>) 
                 Stop::Failed | Stop::TooLarge(..) => "the waypoint",
             };
             run.over |= !matches!(stop, Stop::Reply(_));
-            local(stop)
+            let kind = request.message.headers.get(CONTENT_TYPE);
+            local(
+                stop,
+                kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")),
+            )
         }
     };
     if filter.subscriptions().done && !run.over {
@@ -444,8 +448,8 @@ fn replied(reply: &LocalReply) -> String {
     format!("reply {}{details}", reply.status.as_u16())
 }
 
-/// What the client gets when a message does not go on.
-fn local(stop: Stop) -> Sent {
+/// What the client gets when a message does not go on; `grpc`: of a request that is gRPC.
+fn local(stop: Stop, grpc: bool) -> Sent {
     let plain = |status: &str, body: String| Sent {
         head: vec![(":status".to_owned(), status.to_owned())],
         body: body.into(),
@@ -455,7 +459,7 @@ fn local(stop: Stop) -> Sent {
         Stop::Reply(reply) => {
             let mut head = vec![(":status".to_owned(), reply.status.as_u16().to_string())];
             head.extend(lines(&reply.headers));
-            if let Some(code) = reply.grpc_status {
+            if let Some(code) = reply.grpc_status.filter(|_| grpc) {
                 head.push(("grpc-status".to_owned(), code.to_string()));
             }
             Sent {

@@ -54,6 +54,13 @@ fn requests_are_read_as_they_are_written() {
     assert_eq!(values, ["d", "e"]);
     assert!(!request.message.headers.contains_key("content-length"));
     assert_eq!(request.message.body, "body\n");
+    let mut request = request;
+    request.message.headers.insert("host", "c:80".parse().unwrap());
+    request.settle_host().unwrap();
+    assert_eq!(
+        (request.authority.as_str(), request.message.headers.get("host")),
+        ("c:80", None)
+    );
     std::fs::write(file.path(), "GET /\nno header").unwrap();
     let error = format!("{:#}", message::request(&at).unwrap_err());
     assert!(error.contains("\"no header\" is no header"), "{error}");
