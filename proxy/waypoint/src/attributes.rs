@@ -26,7 +26,7 @@ impl Attributes for Known {
             "source.ip" => text(&downstream.remote.ip().to_string()),
             "source.port" => Some(Value::Int(downstream.remote.port().into())),
             // As policies write it.
-            "source.principal" => text(downstream.peer.as_str().trim_start_matches("spiffe://")),
+            "source.principal" => text(downstream.peer.principal()),
             "source.namespace" => text(downstream.peer.namespace()),
             "source.service_account" => text(downstream.peer.service_account()),
             "source.workload" => text(&source?.name),

@@ -2,6 +2,8 @@
 //!
 //! Policies see the normalised path that is also matched and forwarded. Every set that binds must agree.
 
+use std::sync::Arc;
+
 use cairn_authz::{PolicySet, Request, Verdict};
 
 use crate::downstream::{Asked, Downstream};
@@ -23,8 +25,8 @@ pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'
     Ok(())
 }
 
-/// Ends when a later version of the configuration than `seen` forbids what was allowed: a connection, or the request
-/// that turned one into something else than HTTP.
+/// Ends when a later version of the configuration than `seen` forbids what was allowed: a connection, which may have come
+/// to have a filter that it would go past, or the request that turned one into something else than HTTP.
 pub(crate) async fn revoked(
     proxy: &Proxy,
     downstream: &Downstream,
@@ -41,6 +43,12 @@ pub(crate) async fn revoked(
         let scope = Scope::of(&plans, &downstream.target, &downstream.peer);
         if matches!(scope, Scope::Gone) {
             return Failure::ClusterNotFound;
+        }
+        if request.is_none()
+            && let Some(attached) = scope.unmissable()
+        {
+            let plugin = Arc::clone(&attached.spec.label);
+            return Failure::Unfiltered { plugin };
         }
         let access = match request {
             Some(asked) => downstream.access_of(&asked.parts, &asked.authority, &asked.noted),

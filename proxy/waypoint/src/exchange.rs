@@ -16,7 +16,7 @@ use crate::downstream::{Asked, Downstream, Target};
 use crate::failure::Failure;
 use crate::filtering::Filters;
 use crate::plan::{Cluster, Plans, PortPlan, Reached, RoutePlan, ServicePlan};
-use crate::plugin::Attached;
+use crate::plugin::{Attached, FailStrategy};
 use crate::proxy::Proxy;
 use crate::record::Recorder;
 
@@ -141,6 +141,15 @@ impl Scope {
             Scope::Workload(reached, _) => reached.stand.protocol,
             Scope::Gone => AppProtocol::Unknown,
         }
+    }
+
+    /// A filter that what is not HTTP may not go past: where nothing declares that it is something else.
+    pub(crate) fn unmissable(&self) -> Option<&Attached> {
+        if matches!(self.protocol(), AppProtocol::Tcp | AppProtocol::Tls) {
+            return None;
+        }
+        let mut filters = self.filters().iter();
+        filters.find(|attached| attached.spec.fail != FailStrategy::Open)
     }
 
     /// The cluster of traffic that no route decides about.

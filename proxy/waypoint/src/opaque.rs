@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cairn_http::upgrade::{Count, Counters, Timeouts, bridge};
-use cairn_mesh::AppProtocol;
 use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels, TcpSeries};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -16,7 +15,6 @@ use crate::downstream::Downstream;
 use crate::exchange::Scope;
 use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::plan::{Cluster, Plans};
-use crate::plugin::{Attached, FailStrategy};
 use crate::proxy::Proxy;
 use crate::upstream::{Stream, Upstream};
 use crate::{authorize, failure};
@@ -115,9 +113,7 @@ async fn open(
     record: &mut Record,
 ) -> Result<(Stream, cairn_balance::Picked<Upstream>), Failure> {
     authorize::check(scope.policies(downstream.access()))?;
-    let declared = matches!(scope.protocol(), AppProtocol::Tcp | AppProtocol::Tls);
-    let must_see = |attached: &&Attached| !declared && attached.spec.fail != FailStrategy::Open;
-    if let Some(attached) = scope.filters().iter().find(must_see) {
+    if let Some(attached) = scope.unmissable() {
         let plugin = Arc::clone(&attached.spec.label);
         tracing::warn!(
             %plugin,

@@ -101,6 +101,33 @@ async fn what_does_not_look_like_http_goes_past_no_filter_that_must_see_it() {
     );
 }
 
+/// Who says nothing for a while is taken to wait for the server's first word, and is carried.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_open_goes_past_no_filter_that_comes_to_be() {
+    let Some(probe) = probe() else { return };
+    let attached = |more: &str| plugin("must", &probe, "{request_head: {do: next}}", more);
+    let mesh = start(&[&attached("  failStrategy: FAIL_OPEN")]).await;
+    let opened = mesh.tunnels.open("sleep", mesh.network.ip(11), mesh.service(91));
+    let mut tunnel = opened.await.unwrap();
+    let mut carried = false;
+    for _ in 0..600 {
+        let samples = cairn_tests::samples(mesh.network.socket(30, 15020)).await;
+        carried = samples
+            .iter()
+            .any(|sample| sample.name == "istio_tcp_connections_opened_total");
+        if carried {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(carried, "the connection is carried");
+    mesh.directory.write("plugin-0.yaml", &attached(""));
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), tunnel.read_to_end(&mut rest));
+    let _ = ended.await.expect("the connection ends");
+    line(&mesh, "not_http_for_filter{default/must}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_of_a_filter_is_held_against_policies() {
     let Some(probe) = probe() else { return };

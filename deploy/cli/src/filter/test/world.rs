@@ -21,10 +21,7 @@ impl Known {
     pub(super) fn new(identity: &SpiffeId, given: impl IntoIterator<Item = (String, Value)>) -> Known {
         let text = |text: &str| Value::Text(text.to_owned());
         let known = [
-            (
-                "source.principal",
-                text(identity.as_str().trim_start_matches("spiffe://")),
-            ),
+            ("source.principal", text(identity.principal())),
             ("source.namespace", text(identity.namespace())),
             ("source.service_account", text(identity.service_account())),
             ("source.workload", text(identity.service_account())),
