@@ -20,6 +20,8 @@ use crate::room::{Idle, Rooms};
 
 /// How often a guest that runs lets others run.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// Of threads that compile: the kernel gives the others about ten times as much.
+const NICENESS: i32 = 10;
 /// The most linear memory that any plugin may be allowed.
 const MAX_MEMORY: usize = 256 << 20;
 /// What an instance keeps resident between two hooks without asking the kernel for it again.
@@ -126,12 +128,25 @@ impl Engine {
         if let Some(component) = known.upgrade() {
             return Ok(component);
         }
-        let compiled = Component::new(&self.inner, bytes);
+        let compiled = aside(|| Component::new(&self.inner, bytes));
+        let compiled = compiled.map_err(|reason| LoadError::Compile(reason.to_string()))?;
         let component = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         let component = Arc::new(component);
         *known = Arc::downgrade(&component);
         Ok(component)
     }
+}
+
+/// Does work in threads that take what others leave of the processor, and that are there for this alone.
+fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, rayon::ThreadPoolBuildError> {
+    let threads = rayon::ThreadPoolBuilder::new()
+        .thread_name(|number| format!("compiler-{number}"))
+        .start_handler(|_| {
+            // On Linux this is about the thread that calls. Where it is not allowed, compiling is in the way of requests.
+            let _ = rustix::process::setpriority_process(None, NICENESS);
+        })
+        .build()?;
+    Ok(threads.install(work))
 }
 
 /// The components that are in use, by their SHA-256.
