@@ -18,7 +18,7 @@ use crate::state::State;
 use crate::store::Store;
 
 /// A change is read once nothing more has happened for this long, so that a file is not read while it is being written …
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(25);
 /// … and at the latest after this long, however busy the directory is.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The directory is looked at this often in any case: not every file system tells of changes, and none of those behind links.
@@ -45,7 +45,7 @@ enum Signal {
 
 /// Reads a directory as [`load`](crate::load) does, and again whenever something in it changes, until the [`Watcher`] is dropped.
 ///
-/// The receiver's first value is the directory as it is now. Changes are gathered for 50 ms, at most 250 ms; mounted ConfigMaps, whose content
+/// The receiver's first value is the directory as it is now. Changes are gathered for 25 ms, at most 250 ms; mounted ConfigMaps, whose content
 /// is swapped by one link, change as a whole. A version with the same content as the last is not published. What was in force
 /// stays in force while its document cannot be read, except policies: see [`Objects::broken_policies`](crate::Objects::broken_policies).
 ///

@@ -15,7 +15,7 @@ use super::ticker::Task;
 use super::tools::{Storage, Tools};
 
 /// How often a file is looked at for a new module.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a module that came and is no good is left alone: it may be published anew under its name.
 const AGAIN: Duration = Duration::from_secs(60);
 

@@ -23,7 +23,7 @@ use crate::{ours, usage};
 
 const GOAL: f64 = 150.0;
 /// How often a waypoint looks at the file of a module.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 /// Replacements of each kind.
 const REPLACED: u32 = 7;
 /// Reloads before memory is looked at for the first time.
