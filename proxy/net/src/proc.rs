@@ -159,8 +159,9 @@ mod tests {
     #[test]
     fn resident_memory_follows_what_is_touched() {
         let before = resident_memory().unwrap();
-        let block = std::hint::black_box(vec![1u8; 32 << 20]);
-        assert!(resident_memory().unwrap() >= before + (16 << 20));
+        // Other tests of the process let go of tens of MiB meanwhile.
+        let block = std::hint::black_box(vec![1u8; 128 << 20]);
+        assert!(resident_memory().unwrap() >= before + (64 << 20));
         drop(block);
     }
 
