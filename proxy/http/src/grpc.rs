@@ -6,6 +6,7 @@ mod messages;
 mod tests;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -18,6 +19,8 @@ pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// `grpc-message`.
 pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
 /// Whether the content type is gRPC's: `application/grpc`, alone or followed by `+` or `;`. gRPC-Web is not.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else {
@@ -28,6 +31,25 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     };
     prefix.eq_ignore_ascii_case(b"application/grpc")
         && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}
+
+/// How long the client gives the whole call: `grpc-timeout`, at most eight digits and a unit (the gRPC protocol's
+/// "Timeout"). `None`: it says nothing, or nothing that can be read.
+pub fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let (unit, digits) = headers.get(GRPC_TIMEOUT)?.as_bytes().split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(count * 3600),
+        b'M' => Duration::from_secs(count * 60),
+        b'S' => Duration::from_secs(count),
+        b'm' => Duration::from_millis(count),
+        b'u' => Duration::from_micros(count),
+        b'n' => Duration::from_nanos(count),
+        _ => return None,
+    })
 }
 
 /// A gRPC status code.
@@ -85,6 +107,24 @@ impl Code {
             404 => Code::Unimplemented,
             429 | 502 | 503 | 504 => Code::Unavailable,
             _ => Code::Unknown,
+        }
+    }
+
+    /// The status of HTTP that says the same, as Envoy has it; for those who count errors by status.
+    pub fn to_http(self) -> u16 {
+        match self {
+            Code::Ok => 200,
+            Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+            Code::Unauthenticated => 401,
+            Code::PermissionDenied => 403,
+            Code::NotFound => 404,
+            Code::AlreadyExists | Code::Aborted => 409,
+            Code::ResourceExhausted => 429,
+            Code::Cancelled => 499,
+            Code::Unknown | Code::Internal | Code::DataLoss => 500,
+            Code::Unimplemented => 501,
+            Code::Unavailable => 503,
+            Code::DeadlineExceeded => 504,
         }
     }
 

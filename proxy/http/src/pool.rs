@@ -21,6 +21,7 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Streams per HTTP/2 connection, besides the peer's own limit; default 100.
     pub max_streams: usize,
+    /// Requests that a connection serves before it is closed; none: any number.
+    pub max_requests: Option<NonZeroU32>,
     /// Bytes that an HTTP/2 peer may send ahead on one stream; default 256 KiB.
     pub stream_window: u32,
     /// Bytes that an HTTP/2 peer may send ahead on one connection; default 8 MiB.
@@ -115,6 +118,7 @@ impl Default for Settings {
             max_idle: 1024,
             max_connections: 64,
             max_streams: 100,
+            max_requests: None,
             stream_window: 256 * 1024,
             connection_window: 8 << 20,
             max_head_bytes: 60 * 1024,

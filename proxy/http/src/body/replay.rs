@@ -45,10 +45,12 @@ struct Tape {
     length: Option<u64>,
     /// The attempt that may read; earlier ones have been given up.
     current: u64,
+    /// There will be no other attempt: nothing more is kept.
+    last: bool,
 }
 
 impl Replay {
-    /// Wraps `body`, of which at most `limit` bytes are kept.
+    /// Wraps `body`, of which at most `limit` bytes are kept; each frame counts 64 more.
     pub fn new(body: Body, limit: usize) -> Self {
         if body.is_end_stream() {
             return Self { tape: None };
@@ -64,6 +66,7 @@ impl Replay {
             torn: false,
             length,
             current: 0,
+            last: false,
         };
         Self {
             tape: Some(Arc::new(Mutex::new(tape))),
@@ -93,6 +96,19 @@ impl Replay {
     }
 }
 
+/// Without it there is no other attempt, and what the last one has read and will read need not be kept.
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if let Some(tape) = &self.tape {
+            lock(tape).last = true;
+        }
+    }
+}
+
+/// What a frame takes up beside its bytes: its place on the tape, and its frame header in the buffer that it is a part of. A
+/// body of many tiny frames is thus no larger in memory than the limit says.
+pub(super) const PER_FRAME: usize = 64;
+
 /// One reading of the tape.
 pub(crate) struct Attempt {
     tape: Arc<Mutex<Tape>>,
@@ -113,6 +129,9 @@ impl Attempt {
             return Poll::Ready(Some(Err(Error::Producer(
                 "another attempt reads the body".into(),
             ))));
+        }
+        if tape.last && self.at >= tape.frames.len() {
+            tape.frames = Vec::new();
         }
         let frame = match tape.frames.get(self.at) {
             Some(data) => Some(Frame::data(data.clone())),
@@ -171,7 +190,10 @@ impl Tape {
     }
 
     fn keep(&mut self, data: &Bytes) {
-        self.size = self.size.saturating_add(data.len());
+        if self.last {
+            return;
+        }
+        self.size = self.size.saturating_add(data.len()).saturating_add(PER_FRAME);
         if self.size > self.limit {
             self.torn = true;
             self.frames = Vec::new();

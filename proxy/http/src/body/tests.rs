@@ -12,6 +12,7 @@ use http::HeaderMap;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
+use super::replay::PER_FRAME;
 use super::*;
 
 /// A body of prepared frames.
@@ -129,7 +130,7 @@ async fn a_replay_repeats_and_goes_on() {
         Ok(Frame::trailers(trailers)),
         data("never"),
     ]);
-    let replay = Replay::new(source, 4);
+    let replay = Replay::new(source, 4 + 2 * PER_FRAME);
     let mut first = replay.attempt().unwrap();
     assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
     let second = replay.attempt().unwrap();
@@ -145,21 +146,60 @@ async fn a_replay_repeats_and_goes_on() {
 
 #[tokio::test]
 async fn a_replay_beyond_its_limit_is_sent_once() {
-    let replay = Replay::new(frames(vec![data("abc"), data("def"), data("ghi")]), 5);
+    let replay = Replay::new(
+        frames(vec![data("abc"), data("def"), data("ghi")]),
+        5 + 2 * PER_FRAME,
+    );
     let mut first = replay.attempt().unwrap();
     first.frame().await.unwrap().unwrap();
     let second = replay.attempt().unwrap();
     assert_eq!(second.collect().await.unwrap().to_bytes(), "abcdefghi");
     assert!(replay.attempt().is_none());
 
-    let replay = Replay::new(frames(vec![data("abc"), Err(Error::Producer("x".into()))]), 5);
+    let replay = Replay::new(
+        frames(vec![data("abc"), Err(Error::Producer("x".into()))]),
+        5 + PER_FRAME,
+    );
     assert!(replay.attempt().unwrap().collect().await.is_err());
     assert!(replay.attempt().is_none());
 }
 
 #[tokio::test]
+async fn tiny_frames_count_for_what_they_take_up() {
+    let replay = Replay::new(frames((0..17).map(|_| data("x")).collect()), 1 << 10);
+    assert_eq!(
+        replay
+            .attempt()
+            .unwrap()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .len(),
+        17
+    );
+    assert!(replay.attempt().is_none());
+}
+
+#[tokio::test]
+async fn the_last_attempt_reads_on_and_nothing_is_kept_for_another() {
+    let trailers = HeaderMap::from_iter([(crate::grpc::GRPC_STATUS, "0".parse().unwrap())]);
+    let source = vec![data("ab"), data("cd"), data("ef"), Ok(Frame::trailers(trailers))];
+    let replay = Replay::new(frames(source), 1 << 10);
+    let mut first = replay.attempt().unwrap();
+    first.frame().await.unwrap().unwrap();
+    first.frame().await.unwrap().unwrap();
+    let mut second = replay.attempt().unwrap();
+    assert_eq!(second.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+    drop(replay);
+    let rest = second.collect().await.unwrap();
+    assert_eq!(rest.trailers().unwrap()["grpc-status"], "0");
+    assert_eq!(rest.to_bytes(), "cdef");
+}
+
+#[tokio::test]
 async fn a_replay_knows_lengths_and_ends() {
-    let replay = Replay::new(Body::from("hello"), 16);
+    let replay = Replay::new(Body::from("hello"), 5 + PER_FRAME);
     for _ in 0..2 {
         let mut attempt = replay.attempt().unwrap();
         assert_eq!(

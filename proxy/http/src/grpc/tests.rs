@@ -114,3 +114,25 @@ fn messages_are_counted_in_whatever_pieces_they_come() {
     unfinished.pass(&[0; 253]);
     assert_eq!(unfinished.count(), 1);
 }
+
+#[test]
+fn timeouts_have_a_unit_and_at_most_eight_digits() {
+    let read = |value: &str| {
+        let value = HeaderValue::from_str(value).unwrap();
+        timeout(&HeaderMap::from_iter([(GRPC_TIMEOUT, value)]))
+    };
+    for (written, expected) in [
+        ("1H", Duration::from_secs(3600)),
+        ("2M", Duration::from_secs(120)),
+        ("99999999S", Duration::from_secs(99_999_999)),
+        ("250m", Duration::from_millis(250)),
+        ("7u", Duration::from_micros(7)),
+        ("0n", Duration::ZERO),
+    ] {
+        assert_eq!(read(written), Some(expected), "{written}");
+    }
+    for written in ["", "S", "5", "123456789m", "-1S", "+1S", "1.5S", "1s", "1 S"] {
+        assert_eq!(read(written), None, "{written}");
+    }
+    assert_eq!(timeout(&HeaderMap::new()), None);
+}

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
@@ -128,6 +129,7 @@ where
             task: Some(task),
             local,
             signs,
+            left: self.settings.max_requests.map(NonZeroU32::get),
             shelf: Arc::downgrade(&self.shelf),
         }))
     }
@@ -185,6 +187,8 @@ struct Connection<B> {
     task: Option<Task>,
     local: Option<SocketAddr>,
     signs: Arc<Signs>,
+    /// Requests that it may still serve.
+    left: Option<u32>,
     shelf: Weak<Shelf<Box<Connection<B>>>>,
 }
 
@@ -217,7 +221,13 @@ where
         }
     }
 
-    fn release(self: Box<Self>) {
+    fn release(mut self: Box<Self>) {
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return;
+            }
+        }
         if let Some(shelf) = self.shelf.upgrade() {
             shelf.put(self);
         }

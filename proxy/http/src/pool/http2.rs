@@ -168,7 +168,7 @@ where
                 }
             };
             let connection = attempt.connection().await?;
-            if let Some(lease) = connection.try_lease(settings.max_streams) {
+            if let Some(lease) = connection.try_lease(settings) {
                 return Ok((lease, false));
             }
             // Others were faster.

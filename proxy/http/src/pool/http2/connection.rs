@@ -1,7 +1,8 @@
 //! One HTTP/2 connection, and places among its streams.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -10,10 +11,14 @@ use h2::{Ping, PingPong};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, timeout};
 
+use crate::pool::Settings;
+
 pub(super) struct Connection {
     pub(super) sender: SendRequest<Bytes>,
     pub(super) local: Option<SocketAddr>,
     streams: AtomicUsize,
+    /// Streams that there have been.
+    served: AtomicU32,
     /// It takes no new streams: closed, broken or told to go away.
     spent: AtomicBool,
     /// There until the first ping is sent.
@@ -43,6 +48,7 @@ impl Connection {
             sender,
             local,
             streams: AtomicUsize::new(0),
+            served: AtomicU32::new(0),
             spent: AtomicBool::new(false),
             pings: Mutex::new(pings),
             settled: watch::Sender::new(None),
@@ -56,15 +62,35 @@ impl Connection {
         Lease(Arc::clone(self))
     }
 
-    /// A place, if there is room for `max_streams` and by the peer's own limit.
-    pub(super) fn try_lease(self: &Arc<Self>, max_streams: usize) -> Option<Lease> {
-        let limit = max_streams.min(self.sender.current_max_send_streams());
-        self.streams
+    /// A place, if there is room by the settings and by the peer's own limit. The last one retires the connection.
+    pub(super) fn try_lease(self: &Arc<Self>, settings: &Settings) -> Option<Lease> {
+        if let Some(most) = settings.max_requests {
+            self.serve(most)?;
+        }
+        let limit = settings.max_streams.min(self.sender.current_max_send_streams());
+        let leased = self
+            .streams
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |streams| {
                 (streams < limit).then_some(streams + 1)
-            })
-            .is_ok()
-            .then(|| Lease(Arc::clone(self)))
+            });
+        match settings.max_requests {
+            Some(_) if leased.is_err() => {
+                self.served.fetch_sub(1, Ordering::AcqRel);
+            }
+            Some(most) if self.served.load(Ordering::Acquire) >= most.get() => self.retire(),
+            _ => {}
+        }
+        leased.ok()?;
+        Some(Lease(Arc::clone(self)))
+    }
+
+    /// Counts one more stream, unless there have been `most`.
+    fn serve(&self, most: NonZeroU32) -> Option<()> {
+        let more = |served: u32| (served < most.get()).then_some(served.saturating_add(1));
+        let served = self
+            .served
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        served.is_ok().then_some(())
     }
 
     pub(super) fn streams(&self) -> usize {

@@ -50,11 +50,7 @@ where
         let mut state = self.state();
         state.open.retain(|it| !it.is_spent());
         // Filling them in order lets the last ones fall idle.
-        if let Some(lease) = state
-            .open
-            .iter()
-            .find_map(|it| it.try_lease(settings.max_streams))
-        {
+        if let Some(lease) = state.open.iter().find_map(|it| it.try_lease(settings)) {
             return Place::Open(lease);
         }
         state.attempts.retain(Attempt::is_under_way);
@@ -71,7 +67,11 @@ where
             }
         }
         let (sender, result) = watch::channel(None);
-        let seats = Arc::new(AtomicUsize::new(settings.max_streams.saturating_sub(1)));
+        let requests = settings
+            .max_requests
+            .and_then(|most| usize::try_from(most.get()).ok());
+        let seats = settings.max_streams.min(requests.unwrap_or(usize::MAX));
+        let seats = Arc::new(AtomicUsize::new(seats.saturating_sub(1)));
         let attempt = Attempt { result, seats };
         state.attempts.push(attempt.clone());
         let outcome = Outcome {
