@@ -1,5 +1,6 @@
 //! An application that tells what reached it.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,6 +36,19 @@ pub struct Seen {
     pub peer: SocketAddr,
 }
 
+/// What a backend does with a request in place of answering it well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfortune {
+    /// It answers with this status.
+    Status(u16),
+    /// It answers with this gRPC status, and without a message.
+    Grpc(u8),
+    /// It closes the connection.
+    Reset,
+    /// It never answers.
+    Silence,
+}
+
 /// A server of HTTP/1.1 and HTTP/2 on one address; answers `backend NAME` with the request's body behind it, and
 /// its trailers behind that.
 #[derive(Debug)]
@@ -42,6 +56,7 @@ pub struct Backend {
     seen: Arc<Mutex<Vec<Seen>>>,
     stalled: watch::Sender<bool>,
     waiting: Arc<AtomicUsize>,
+    misfortunes: Arc<Mutex<VecDeque<Misfortune>>>,
     // Ends the accept loop and all connections with the backend.
     _tasks: JoinSet<()>,
 }
@@ -56,22 +71,26 @@ impl Backend {
         let mut tasks = JoinSet::new();
         let (stalled, stalls) = watch::channel(false);
         let waiting = Arc::new(AtomicUsize::new(0));
+        let misfortunes: Arc<Mutex<VecDeque<Misfortune>>> = Arc::default();
         let (record, waits, name) = (Arc::clone(&seen), Arc::clone(&waiting), name.to_owned());
+        let script = Arc::clone(&misfortunes);
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, peer)) = listener.accept().await {
                 let (record, waits, name) = (Arc::clone(&record), Arc::clone(&waits), name.clone());
-                let stalls = stalls.clone();
+                let (stalls, script) = (stalls.clone(), Arc::clone(&script));
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
                         let (record, waits, name) = (Arc::clone(&record), Arc::clone(&waits), name.clone());
                         let mut stalls = stalls.clone();
+                        let misfortune = script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                         async move {
                             waits.fetch_add(1, Ordering::Relaxed);
                             // An error means that the backend has been dropped, and this connection with it.
                             let _ = stalls.wait_for(|stalls| !stalls).await;
                             waits.fetch_sub(1, Ordering::Relaxed);
-                            Ok::<_, Infallible>(answer(&record, &name, peer, request).await)
+                            let answer = answer(&record, &name, peer, request).await;
+                            suffer(misfortune, answer).await
                         }
                     });
                     let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
@@ -84,8 +103,15 @@ impl Backend {
             seen,
             stalled,
             waiting,
+            misfortunes,
             _tasks: tasks,
         }
+    }
+
+    /// What befalls the next requests, one after the other.
+    pub fn befall(&self, misfortunes: &[Misfortune]) {
+        let mut script = self.misfortunes.lock().unwrap_or_else(PoisonError::into_inner);
+        script.extend(misfortunes);
     }
 
     /// Answers nothing from now on.
@@ -114,6 +140,27 @@ impl Backend {
     #[must_use]
     pub fn last(&self) -> Seen {
         self.seen().pop().expect("a request reached the backend")
+    }
+}
+
+async fn suffer(
+    misfortune: Option<Misfortune>,
+    mut answer: Response<BoxBody<Bytes, Infallible>>,
+) -> std::io::Result<Response<BoxBody<Bytes, Infallible>>> {
+    match misfortune {
+        None => Ok(answer),
+        Some(Misfortune::Status(status)) => {
+            *answer.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+            Ok(answer)
+        }
+        Some(Misfortune::Grpc(code)) => {
+            let response = Response::builder()
+                .header("content-type", "application/grpc")
+                .header("grpc-status", code.to_string());
+            Ok(response.body(BoxBody::default()).expect("a response"))
+        }
+        Some(Misfortune::Reset) => Err(std::io::ErrorKind::ConnectionReset.into()),
+        Some(Misfortune::Silence) => std::future::pending().await,
     }
 }
 

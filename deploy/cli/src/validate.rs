@@ -1,5 +1,6 @@
 //! `cairn validate`: everything that is wrong in a directory, as far as it can be told without running it.
 
+mod statuses;
 mod unbound;
 
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for problem in &report {
         out::line(problem);
     }
+    for status in statuses::of_routes(&state) {
+        out::line(status);
+    }
     out::line(format_args!(
         "{}: {}",
         arguments.directory.display(),
@@ -54,6 +58,7 @@ pub(crate) fn report(state: &State, trials: &Trials) -> Report {
         problems.extend(found);
     }
     problems.extend(unbound::virtual_services(&state.objects, &mesh));
+    problems.extend(unbound::routes(&state.objects, &mesh));
     problems.extend(unbound::policies(&state.objects, &mesh));
     problems.extend(unbound::plugins(&state.objects, &mesh));
     problems.extend(of_targeted_policies(state, &mesh));

@@ -23,8 +23,9 @@ pub use grpc_route::{
     GrpcBackendRef, GrpcMethodMatch, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec,
 };
 pub use http_route::{
-    HttpBackendRef, HttpMethod, HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,
-    HttpRouteTimeouts, HttpValueMatch, PathMatchType, ValueMatchType,
+    CookieLifetime, HttpBackendRef, HttpMethod, HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRetry,
+    HttpRouteRule, HttpRouteSpec, HttpRouteTimeouts, HttpValueMatch, PathMatchType, SessionCookie,
+    SessionPersistence, SessionPersistenceType, ValueMatchType,
 };
 pub use reference::{
     BackendObjectReference, LocalObjectReference, ParametersReference, ParentReference, SecretObjectReference,

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand::{Rng, RngExt as _};
 
+use crate::consistent::{HashTable, Member, Table};
+use crate::warmup::Warmup;
 use crate::{Endpoint, Picked};
 
 /// A way of choosing. The names are those of Istio's `DestinationRule`.
@@ -37,9 +39,33 @@ impl Default for Policy {
 /// Chooses endpoints by one policy.
 #[derive(Debug)]
 pub struct Balancer {
-    policy: Policy,
+    way: Way,
     weighted: bool,
+    warming: Option<Warming>,
     turn: AtomicU64,
+}
+
+/// What a choice may depend on besides the endpoints.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hints {
+    /// The time, in the milliseconds of [`Standing`](crate::Standing); for endpoints that warm up.
+    pub now: u64,
+    /// The [`hash`](crate::hash()) of what should lead to the same endpoint again. Without one, consistent hashing chooses at
+    /// random, as in Envoy.
+    pub hash: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Policy(Policy),
+    Table(Table),
+}
+
+/// How weights grow, and until when.
+#[derive(Debug)]
+struct Warming {
+    warmup: Warmup,
+    until: u64,
 }
 
 /// How often a random draw may hit an excluded endpoint before the others are counted.
@@ -48,19 +74,12 @@ const DRAWS: usize = 4;
 impl Balancer {
     /// A balancer for endpoints of equal weight: a choice costs the same however many there are.
     pub fn new(policy: Policy) -> Self {
-        Self {
-            policy,
-            weighted: false,
-            turn: AtomicU64::new(0),
-        }
+        Self::by(Way::Policy(policy), false)
     }
 
     /// A balancer that heeds weights: a choice looks at every endpoint.
     pub fn weighted(policy: Policy) -> Self {
-        Self {
-            weighted: true,
-            ..Self::new(policy)
-        }
+        Self::by(Way::Policy(policy), true)
     }
 
     /// A balancer that heeds weights if `endpoints` differ in them.
@@ -74,12 +93,49 @@ impl Balancer {
         }
     }
 
-    /// The policy.
-    pub fn policy(&self) -> Policy {
-        self.policy
+    /// A balancer that heeds weights if `endpoints` differ in them, and gives new ones their share little by little. By
+    /// [`Policy::Random`] they get it at once, as in Istio.
+    ///
+    /// While any endpoint warms up, a choice looks at every endpoint.
+    pub fn warming<T>(policy: Policy, warmup: Warmup, endpoints: &[Arc<Endpoint<T>>]) -> Self {
+        let until = endpoints.iter().map(|it| warmup.end(it.standing().since())).max();
+        let warming = until.filter(|_| policy != Policy::Random);
+        Self {
+            warming: warming.map(|until| Warming { warmup, until }),
+            ..Self::for_endpoints(policy, endpoints)
+        }
     }
 
-    /// Chooses among `endpoints` those that `exclude` does not name, and counts the request against the chosen one.
+    /// A balancer that leads the same [`Hints::hash`] to the same endpoint. `name` tells endpoints apart, in every version of the
+    /// configuration and in every proxy alike; Envoy takes `address:port`. What is then chosen among must be the same
+    /// `endpoints` in the same order.
+    pub fn consistent<T, N: AsRef<[u8]>>(
+        layout: HashTable,
+        endpoints: &[Arc<Endpoint<T>>],
+        name: impl Fn(&T) -> N,
+    ) -> Self {
+        let names: Vec<N> = endpoints.iter().map(|it| name(&it.data)).collect();
+        let members = names.iter().zip(endpoints);
+        let members: Vec<Member<'_>> = members
+            .map(|(name, endpoint)| Member {
+                name: name.as_ref(),
+                weight: endpoint.weight(),
+            })
+            .collect();
+        Self::by(Way::Table(Table::new(layout, &members)), false)
+    }
+
+    fn by(way: Way, weighted: bool) -> Self {
+        Self {
+            way,
+            weighted,
+            warming: None,
+            turn: AtomicU64::new(0),
+        }
+    }
+
+    /// Chooses among `endpoints` those that `exclude` does not name, and counts the request against the chosen one; without
+    /// hints.
     ///
     /// `None` if there is none: what to do then, such as trying an excluded one after all, is the caller's decision.
     pub fn pick<T>(
@@ -88,99 +144,156 @@ impl Balancer {
         rng: &mut impl Rng,
         exclude: impl Fn(&Endpoint<T>) -> bool,
     ) -> Option<Picked<T>> {
-        let chosen = match self.policy {
-            Policy::Random => self.draw(endpoints, rng, &exclude),
-            Policy::RoundRobin => self.take_turn(endpoints, &exclude),
-            Policy::LeastRequest { choices } => {
-                let first = self.draw(endpoints, rng, &exclude)?;
-                let others = (1..choices).filter_map(|_| self.draw(endpoints, rng, &exclude));
+        let hints = Hints {
+            now: u64::MAX,
+            hash: None,
+        };
+        self.choose(endpoints, rng, hints, exclude)
+    }
+
+    /// As [`pick`](Balancer::pick), at a time and for a key.
+    pub fn choose<T>(
+        &self,
+        endpoints: &[Arc<Endpoint<T>>],
+        rng: &mut impl Rng,
+        hints: Hints,
+        exclude: impl Fn(&Endpoint<T>) -> bool,
+    ) -> Option<Picked<T>> {
+        let weighing = self.weighing(hints.now);
+        let field = Field {
+            endpoints,
+            exclude: &exclude,
+            weighing,
+        };
+        let chosen = match &self.way {
+            Way::Table(table) => field.walk(table, hints.hash.unwrap_or_else(|| rng.random())),
+            Way::Policy(Policy::Random) => field.draw(rng),
+            Way::Policy(Policy::RoundRobin) => field.take_turn(self.turn.fetch_add(1, Ordering::Relaxed)),
+            Way::Policy(Policy::LeastRequest { choices }) => {
+                let first = field.draw(rng)?;
+                let others = (1..*choices).filter_map(|_| field.draw(rng));
                 // The first of equals wins, so that idle endpoints are chosen by weight alone.
-                Some(others.fold(
-                    first,
-                    |best, other| if is_busier(best, other) { other } else { best },
-                ))
+                Some(others.fold(first, |best, other| {
+                    if weighing.is_busier(best, other) {
+                        other
+                    } else {
+                        best
+                    }
+                }))
             }
         };
         chosen.map(|endpoint| Picked::new(Arc::clone(endpoint)))
     }
 
+    fn weighing(&self, now: u64) -> Weighing<'_> {
+        match &self.warming {
+            Some(warming) if now < warming.until => Weighing::Warming {
+                warmup: &warming.warmup,
+                now,
+            },
+            _ if self.weighted => Weighing::Capacity,
+            _ => Weighing::Equal,
+        }
+    }
+}
+
+/// What an endpoint counts for.
+#[derive(Clone, Copy)]
+enum Weighing<'a> {
+    Equal,
+    Capacity,
+    Warming { warmup: &'a Warmup, now: u64 },
+}
+
+impl Weighing<'_> {
+    fn share<T>(self, endpoint: &Endpoint<T>) -> u64 {
+        match self {
+            Weighing::Equal => 1,
+            Weighing::Capacity => u64::from(endpoint.weight()),
+            Weighing::Warming { warmup, now } => {
+                let age = now.saturating_sub(endpoint.standing().since());
+                warmup.weight(endpoint.weight(), age)
+            }
+        }
+    }
+
+    /// Whether `a` has more requests per share than `b`.
+    fn is_busier<T>(self, a: &Endpoint<T>, b: &Endpoint<T>) -> bool {
+        u128::from(a.active()) * u128::from(self.share(b))
+            > u128::from(b.active()) * u128::from(self.share(a))
+    }
+}
+
+/// What one choice is made among.
+struct Field<'a, 'w, T, E> {
+    endpoints: &'a [Arc<Endpoint<T>>],
+    exclude: &'w E,
+    weighing: Weighing<'w>,
+}
+
+impl<'a, T, E: Fn(&Endpoint<T>) -> bool> Field<'a, '_, T, E> {
     /// One at random, by weight.
-    fn draw<'a, T>(
-        &self,
-        endpoints: &'a [Arc<Endpoint<T>>],
-        rng: &mut impl Rng,
-        exclude: &impl Fn(&Endpoint<T>) -> bool,
-    ) -> Option<&'a Arc<Endpoint<T>>> {
-        if endpoints.is_empty() {
+    fn draw(&self, rng: &mut impl Rng) -> Option<&'a Arc<Endpoint<T>>> {
+        if self.endpoints.is_empty() {
             return None;
         }
-        if !self.weighted {
+        if matches!(self.weighing, Weighing::Equal) {
             for _ in 0..DRAWS {
-                let drawn = endpoints.get(rng.random_range(0..endpoints.len()))?;
-                if !exclude(drawn) {
+                let drawn = self.endpoints.get(rng.random_range(0..self.endpoints.len()))?;
+                if !(self.exclude)(drawn) {
                     return Some(drawn);
                 }
             }
         }
-        let total = self.total(endpoints, exclude);
+        let total = self.total();
         if total == 0 {
             None
         } else {
-            self.at(endpoints, rng.random_range(0..total), exclude)
+            self.at(rng.random_range(0..total))
         }
     }
 
     /// The next in turn.
-    fn take_turn<'a, T>(
-        &self,
-        endpoints: &'a [Arc<Endpoint<T>>],
-        exclude: &impl Fn(&Endpoint<T>) -> bool,
-    ) -> Option<&'a Arc<Endpoint<T>>> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        if self.weighted {
-            let total = self.total(endpoints, exclude);
-            return self.at(endpoints, spread(turn, total), exclude);
+    fn take_turn(&self, turn: u64) -> Option<&'a Arc<Endpoint<T>>> {
+        if !matches!(self.weighing, Weighing::Equal) {
+            return self.at(spread(turn, self.total()));
         }
-        let start = usize::try_from(turn % (endpoints.len() as u64).max(1)).unwrap_or(0);
-        let (before, after) = endpoints.split_at_checked(start)?;
-        after.iter().chain(before).find(|it| !exclude(it))
+        let start = usize::try_from(turn % (self.endpoints.len() as u64).max(1)).unwrap_or(0);
+        let (before, after) = self.endpoints.split_at_checked(start)?;
+        after.iter().chain(before).find(|it| !(self.exclude)(it))
     }
 
-    fn total<T>(&self, endpoints: &[Arc<Endpoint<T>>], exclude: &impl Fn(&Endpoint<T>) -> bool) -> u64 {
-        endpoints
-            .iter()
-            .filter(|it| !exclude(it))
-            .map(|it| self.share(it))
-            .sum()
+    /// The first that is left on the way through the table. Where hardly any is left the way is cut short; what is left is
+    /// then shared by hash.
+    fn walk(&self, table: &Table, hash: u64) -> Option<&'a Arc<Endpoint<T>>> {
+        let candidates = table.candidates(hash);
+        let found = candidates
+            .filter_map(|place| self.endpoints.get(place))
+            .find(|it| !(self.exclude)(it));
+        found.or_else(|| {
+            let count = self.left().count() as u64;
+            let place = hash.checked_rem(count)?;
+            self.left().nth(usize::try_from(place).ok()?)
+        })
+    }
+
+    fn left(&self) -> impl Iterator<Item = &'a Arc<Endpoint<T>>> {
+        self.endpoints.iter().filter(|it| !(self.exclude)(it))
+    }
+
+    fn total(&self) -> u64 {
+        self.left().map(|it| self.weighing.share(it)).sum()
     }
 
     /// The endpoint on whose share of the whole `position` falls.
-    fn at<'a, T>(
-        &self,
-        endpoints: &'a [Arc<Endpoint<T>>],
-        mut position: u64,
-        exclude: &impl Fn(&Endpoint<T>) -> bool,
-    ) -> Option<&'a Arc<Endpoint<T>>> {
-        endpoints.iter().filter(|it| !exclude(it)).find(|it| {
-            let share = self.share(it);
+    fn at(&self, mut position: u64) -> Option<&'a Arc<Endpoint<T>>> {
+        self.left().find(|it| {
+            let share = self.weighing.share(it);
             let hit = position < share;
             position = position.saturating_sub(share);
             hit
         })
     }
-
-    fn share<T>(&self, endpoint: &Endpoint<T>) -> u64 {
-        if self.weighted {
-            u64::from(endpoint.weight())
-        } else {
-            1
-        }
-    }
-}
-
-/// Whether `a` has more requests per weight than `b`.
-fn is_busier<T>(a: &Endpoint<T>, b: &Endpoint<T>) -> bool {
-    u64::from(a.active()) * u64::from(b.weight()) > u64::from(b.active()) * u64::from(a.weight())
 }
 
 /// The place of a turn in `0..total`, such that any run of turns covers the range evenly: the multiples of the golden

@@ -2,14 +2,16 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::Standing;
 
 /// One endpoint, with the number of requests that it is serving.
 #[derive(Debug)]
 pub struct Endpoint<T> {
     /// What the caller knows of it.
     pub data: T,
-    active: AtomicU32,
+    standing: Arc<Standing>,
     weight: u32,
 }
 
@@ -22,21 +24,31 @@ impl<T> Endpoint<T> {
     /// An endpoint that should get `weight` times the requests of one of weight 1. A weight of 0 counts as 1, as in
     /// Istio: to keep requests away from an endpoint, leave it out.
     pub fn with_weight(data: T, weight: u32) -> Self {
+        Self::with_standing(data, weight, Arc::new(Standing::new(0)))
+    }
+
+    /// An endpoint of which something is known already.
+    pub fn with_standing(data: T, weight: u32, standing: Arc<Standing>) -> Self {
         Self {
             data,
-            active: AtomicU32::new(0),
+            standing,
             weight: weight.max(1),
         }
     }
 
     /// Requests under way.
     pub fn active(&self) -> u32 {
-        self.active.load(Ordering::Relaxed)
+        self.standing.active.load(Ordering::Relaxed)
     }
 
     /// The weight, at least 1.
     pub fn weight(&self) -> u32 {
         self.weight
+    }
+
+    /// What is known of it.
+    pub fn standing(&self) -> &Arc<Standing> {
+        &self.standing
     }
 }
 
@@ -50,7 +62,7 @@ pub struct Picked<T> {
 impl<T> Picked<T> {
     /// Counts a request against `endpoint`, however it was chosen.
     pub fn new(endpoint: Arc<Endpoint<T>>) -> Self {
-        endpoint.active.fetch_add(1, Ordering::Relaxed);
+        endpoint.standing.active.fetch_add(1, Ordering::Relaxed);
         Self { endpoint }
     }
 
@@ -70,6 +82,6 @@ impl<T> Deref for Picked<T> {
 
 impl<T> Drop for Picked<T> {
     fn drop(&mut self) {
-        self.endpoint.active.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.standing.active.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,9 +1,15 @@
 #![forbid(unsafe_code)]
-//! The choice of an endpoint for a request: least request, round robin or random, with capacity weights.
+//! The choice of an endpoint for a request.
 //!
-//! An [`Endpoint`] counts the requests that it is serving, a [`Balancer`] picks one among many, and the [`Picked`] that it
-//! returns keeps the count right for as long as it is held. Who the endpoints are, whether they are healthy and what they
-//! have in them is the caller's business. Depends on `rand` only.
+//! An [`Endpoint`] counts the requests that it is serving, a [`Balancer`] picks one among many (least request, round robin,
+//! random, or by [`hash()`], with capacity weights and [`Warmup`]), and the [`Picked`] that it returns keeps the count right for
+//! as long as it is held. Who the endpoints are and what they have in them is the caller's business.
+//!
+//! [`Tiers`] pick among endpoints that are not equally good: [`arrange`] ranks them by where they are, [`Outliers`] set
+//! those aside that fail, and traffic spills from one tier to the next as health falls. What is learnt of an endpoint is in its [`Standing`],
+//! which [`Standings`] hand on to the next version of the configuration.
+//!
+//! Time comes from the caller, as milliseconds of a clock that only goes forward. Depends on `rand` and `xxhash-rust` only.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -17,9 +23,47 @@
 //! assert_ne!(first.data, second.data);
 //! assert_eq!((first.active(), second.active()), (1, 1));
 //! ```
+//!
+//! A cluster whose endpoints are set aside when they fail:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use cairn_balance::{Balancer, Endpoint, Hints, Outcome, OutlierSettings, Outliers, Policy, Standings, Tiers};
+//!
+//! let mut standings = Standings::default(); // Kept from one version of the configuration to the next.
+//! let endpoints: Vec<_> = ["10.0.0.1:80", "10.0.0.2:80"]
+//!     .map(|it| Arc::new(Endpoint::with_standing(it, 1, standings.of(("web", it), 0))))
+//!     .into();
+//! let members = endpoints.iter().map(|it| Arc::clone(it.standing()));
+//! let outliers = Arc::new(Outliers::new(OutlierSettings::default(), members));
+//! let cluster = Tiers::flat(endpoints, Some(Arc::clone(&outliers)), Balancer::new(Policy::RoundRobin));
+//!
+//! let failing = cluster.pick(&mut rand::rng(), Hints::default(), |_| false).unwrap();
+//! for _ in 0..5 {
+//!     outliers.observe(failing.standing(), Outcome::Status(503), 1_000);
+//! }
+//! for _ in 0..5 {
+//!     assert_ne!(cluster.pick(&mut rand::rng(), Hints::default(), |_| false).unwrap().data, failing.data);
+//! }
+//! outliers.sweep(31_000);
+//! assert!(!failing.standing().is_ejected());
+//! ```
 
 mod balancer;
+mod consistent;
 mod endpoint;
+mod locality;
+mod outlier;
+mod standing;
+mod tiers;
+mod warmup;
 
-pub use balancer::{Balancer, Policy};
+pub use balancer::{Balancer, Hints, Policy};
+pub use consistent::{HashTable, hash};
 pub use endpoint::{Endpoint, Picked};
+pub use locality::{Distribution, Place, Portion, Preference, arrange};
+pub use outlier::{Cause, Outcome, OutlierSettings, Outliers};
+pub use standing::{Standing, Standings};
+pub use tiers::Tiers;
+pub use warmup::Warmup;

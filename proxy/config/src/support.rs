@@ -1,10 +1,11 @@
 //! What this version acts on, field by field.
 //!
 //! A mesh is only as good as its author's picture of it. Whatever a document says and this version does not do is therefore told, never
-//! passed over: the tables below list what *is* acted on, and every field that is present and not covered is reported.
+//! passed over: the tables list what *is* acted on, and every field that is present and not covered is reported.
 //!
-//! **To act on a new field, add its row to the table of its kind.** `[]` stands for every item of a list. A row covers its field and
-//! everything below it, so name the leaves where only some are acted on. `field=VALUE` covers only that value.
+//! [`fields`] has a row for each.
+
+mod rows;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,150 +15,7 @@ use cairn_api::meta::Kind;
 use crate::path::{Step, push_index, push_key};
 use crate::yaml::{Node, Value};
 
-/// The fields of a kind that this version acts on. `None` for the objects of Kubernetes itself: they describe much that is no
-/// concern of a mesh, and are not held against these tables.
-pub const fn fields(kind: Kind) -> Option<&'static [&'static str]> {
-    match kind {
-        Kind::VirtualService => Some(VIRTUAL_SERVICE),
-        Kind::DestinationRule => Some(DESTINATION_RULE),
-        Kind::ServiceEntry => Some(SERVICE_ENTRY),
-        Kind::WorkloadEntry => Some(WORKLOAD_ENTRY),
-        Kind::AuthorizationPolicy => Some(AUTHORIZATION_POLICY),
-        Kind::PeerAuthentication => Some(PEER_AUTHENTICATION),
-        Kind::GatewayClass => Some(GATEWAY_CLASS),
-        Kind::Gateway => Some(GATEWAY),
-        Kind::RequestAuthentication
-        | Kind::HttpRoute
-        | Kind::GrpcRoute
-        | Kind::ReferenceGrant
-        | Kind::Telemetry => Some(NOTHING),
-        Kind::WasmPlugin => Some(WASM_PLUGIN),
-        Kind::TrafficExtension => Some(TRAFFIC_EXTENSION),
-        _ => None,
-    }
-}
-
-const NOTHING: &[&str] = &[];
-
-const WASM_PLUGIN: &[&str] = &[
-    "spec.selector",
-    "spec.targetRef",
-    "spec.targetRefs",
-    "spec.url",
-    "spec.sha256",
-    "spec.imagePullPolicy",
-    "spec.imagePullSecret",
-    "spec.pluginConfig",
-    "spec.pluginName",
-    "spec.phase",
-    "spec.priority",
-    "spec.failStrategy",
-    "spec.vmConfig.env",
-    "spec.match",
-    "spec.type",
-];
-
-const TRAFFIC_EXTENSION: &[&str] = &[
-    "spec.selector",
-    "spec.targetRefs",
-    "spec.phase",
-    "spec.priority",
-    "spec.match",
-    "spec.wasm.url",
-    "spec.wasm.sha256",
-    "spec.wasm.imagePullPolicy",
-    "spec.wasm.imagePullSecret",
-    "spec.wasm.pluginConfig",
-    "spec.wasm.pluginName",
-    "spec.wasm.failStrategy",
-    "spec.wasm.vmConfig.env",
-    "spec.wasm.type",
-];
-
-const VIRTUAL_SERVICE: &[&str] = &[
-    "spec.hosts",
-    "spec.gateways",
-    "spec.http[].name",
-    "spec.http[].match[].name",
-    "spec.http[].match[].uri",
-    "spec.http[].match[].ignoreUriCase",
-    "spec.http[].match[].scheme",
-    "spec.http[].match[].method",
-    "spec.http[].match[].authority",
-    "spec.http[].match[].headers",
-    "spec.http[].match[].withoutHeaders",
-    "spec.http[].match[].queryParams",
-    "spec.http[].match[].port",
-    "spec.http[].match[].gateways",
-    "spec.http[].match[].sourceLabels",
-    "spec.http[].match[].sourceNamespace",
-    "spec.http[].route[].destination.host",
-    "spec.http[].route[].destination.subset",
-    "spec.http[].route[].destination.port.number",
-    "spec.http[].route[].weight",
-    "spec.http[].route[].headers",
-    "spec.http[].redirect",
-    "spec.http[].directResponse",
-    "spec.http[].rewrite",
-    "spec.http[].headers",
-    "spec.http[].timeout",
-    "spec.http[].fault.delay.fixedDelay",
-    "spec.http[].fault.delay.percentage.value",
-    "spec.http[].fault.delay.percent",
-    "spec.http[].fault.abort.httpStatus",
-    "spec.http[].fault.abort.grpcStatus",
-    "spec.http[].fault.abort.percentage.value",
-];
-
-const DESTINATION_RULE: &[&str] = &[
-    "spec.host",
-    "spec.subsets[].name",
-    "spec.subsets[].labels",
-    "spec.trafficPolicy.loadBalancer.simple",
-];
-
-const SERVICE_ENTRY: &[&str] = &[
-    "spec.hosts",
-    "spec.addresses",
-    "spec.ports",
-    "spec.location",
-    "spec.resolution=NONE",
-    "spec.resolution=STATIC",
-    "spec.subjectAltNames",
-    "spec.endpoints",
-    "spec.workloadSelector",
-];
-
-const WORKLOAD_ENTRY: &[&str] = &[
-    "spec.address",
-    "spec.ports",
-    "spec.labels",
-    "spec.network",
-    "spec.locality",
-    "spec.weight",
-    "spec.serviceAccount",
-];
-
-const AUTHORIZATION_POLICY: &[&str] = &[
-    "spec.selector",
-    "spec.targetRef",
-    "spec.targetRefs",
-    "spec.action",
-    "spec.rules",
-];
-
-const PEER_AUTHENTICATION: &[&str] = &["spec.selector", "spec.mtls.mode", "spec.portLevelMtls"];
-
-const GATEWAY_CLASS: &[&str] = &["spec.controllerName", "spec.description"];
-
-const GATEWAY: &[&str] = &[
-    "spec.gatewayClassName",
-    "spec.addresses",
-    "spec.listeners[].name",
-    "spec.listeners[].port",
-    "spec.listeners[].protocol",
-    "spec.listeners[].allowedRoutes.namespaces",
-];
+pub use rows::fields;
 
 /// A field that is present and not acted on.
 #[derive(Debug, PartialEq, Eq)]

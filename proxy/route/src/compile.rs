@@ -1,47 +1,140 @@
-//! From VirtualServices to a [`RouteTable`].
+//! From VirtualServices, or HTTPRoutes and GRPCRoutes, to a [`RouteTable`].
 
 mod actions;
 mod base64;
+mod blocks;
 mod conditions;
+mod cors;
+mod delegates;
 mod destinations;
 mod faults;
 mod findings;
+mod gateway;
 mod inputs;
+mod mirrors;
 mod operations;
 mod responses;
+mod retries;
 mod rewrites;
 mod select;
+mod tcp;
+mod written;
 
 use std::sync::Arc;
 
-use cairn_api::istio::{HttpMatchRequest, HttpRoute, VirtualService};
+use cairn_api::istio::{HttpRetry, HttpRoute, VirtualService};
 use cairn_api::meta::{Kind, ObjectRef};
 use cairn_config::Problem;
 
 use actions::Plan;
+use blocks::Block;
 use findings::Findings;
+pub use gateway::{GatewayRoutes, ParentStatus, RouteScope, grpc_route_status, http_route_status};
 pub use inputs::{Inputs, KnownService, KnownServices};
 pub use select::VirtualServices;
+use written::Place;
 
 use crate::matcher::Matcher;
+use crate::retry::Retry;
 use crate::route::Route;
 use crate::table::RouteTable;
+use crate::tcp::{TcpRoute, TcpRoutes};
 
-/// Compiles the routes of one service and port. `None`: no VirtualService has a route for it, and the service has
-/// its default route.
+/// Compiles the routes of one service and port. `None`: nothing has a route for it, and the service has its default
+/// route.
 ///
-/// VirtualServices that apply are taken in Istio's order, and their routes and match blocks in theirs. The first that
-/// matches a request decides; a table without a match is the answer 404.
+/// Where a route of the Gateway API is attached, those decide, in the order of the specification, and VirtualServices do
+/// not. Else VirtualServices that apply are taken in Istio's order, and their routes and match blocks in theirs. The first
+/// that matches a request decides; a table without a match is the answer 404.
 ///
 /// What cannot be compiled never lets a request slip through to a later route:
 /// * A route whose match compiles, but whose action does not, answers 500 ([`Action::Broken`](crate::Action::Broken)).
 /// * A VirtualService with a match that does not compile is passed over as a whole, as if it had been refused when
 ///   it was applied, which is what Istio does. [`LastGood`](crate::LastGood) puts its previous version in its place
 ///   beforehand, where there is one.
+/// * Of an HTTPRoute or GRPCRoute, a match that does not compile answers 500 to all that it may have matched, and a backend
+///   that is not there, or that the route may not refer to, to its share of the requests
+///   ([`Destination::broken`](crate::Destination::broken)).
+/// * A route whose delegate is not there, has hosts, is not exported or has no route that can be taken answers 500.
 ///
 /// Problems come with both what [`check`] finds and what depends on the mesh: destinations, ports and subsets that
 /// are not there, and VirtualServices that are never reached.
 pub fn compile(inputs: &Inputs<'_>) -> (Option<RouteTable>, Vec<Problem>) {
+    let (mut routes, mut problems) = gateway::compile(inputs);
+    let attached = routes.first().map(|route| route.source.clone());
+    for virtual_service in &applying(inputs) {
+        let mut findings = Findings::new(reference(virtual_service));
+        let compiled = compiled(virtual_service, Some(inputs), &mut findings).unwrap_or_default();
+        match &attached {
+            Some(route) if !compiled.is_empty() => findings.warning(
+                "spec.http",
+                format!(
+                    "no request to port {} of {} gets here: it has routes of the Gateway API, such as {route}",
+                    inputs.port, inputs.service_host
+                ),
+                "keep either these routes or the VirtualService",
+            ),
+            Some(_) => {}
+            None => add(compiled, &mut routes, inputs.port, &mut findings),
+        }
+        problems.extend(findings.into_problems());
+    }
+    ((!routes.is_empty()).then(|| RouteTable::new(routes)), problems)
+}
+
+/// Adds the routes of one VirtualService to those of others.
+fn add(compiled: Vec<Route>, routes: &mut Vec<Route>, port: u16, findings: &mut Findings) {
+    if let Some(before) = routes.iter().find(|route| route.is_catch_all())
+        && !compiled.is_empty()
+    {
+        findings.warning(
+            "spec.http",
+            format!(
+                "no request to port {port} gets here: {} comes first and takes all",
+                before.source
+            ),
+            "merge the two, or let the other one match less",
+        );
+    }
+    routes.extend(compiled);
+}
+
+/// Compiles the routes of connections to one service and port, of `tls` and `tcp` of the VirtualServices that apply. `None`:
+/// there are none, and connections go to the service that they are addressed to.
+///
+/// All routes of TLS come before those of TCP; within each kind the order is that of [`compile`]. A VirtualService with a
+/// match that does not compile is passed over; a route that leads nowhere closes its connections.
+pub fn compile_tcp(inputs: &Inputs<'_>) -> (Option<TcpRoutes>, Vec<Problem>) {
+    let (mut tls, mut tcp) = (Vec::new(), Vec::new());
+    let mut problems = Vec::new();
+    for virtual_service in &applying(inputs) {
+        let mut findings = Findings::new(reference(virtual_service));
+        let compiled = tcp::compile(virtual_service, Some(inputs), &mut findings).unwrap_or_default();
+        tls.extend(compiled.tls);
+        for route in compiled.tcp {
+            let earlier = tcp
+                .iter()
+                .find(|earlier: &&TcpRoute| earlier.matches.is_catch_all());
+            if let Some(earlier) = earlier {
+                findings.warning(
+                    route.field.as_str(),
+                    format!(
+                        "no connection to port {} gets here: {} {} comes first and takes all",
+                        inputs.port, earlier.source, earlier.field
+                    ),
+                    "put routes that take all at the end",
+                );
+            }
+            tcp.push(route);
+        }
+        problems.extend(findings.into_problems());
+    }
+    tls.extend(tcp);
+    ((!tls.is_empty()).then(|| TcpRoutes::new(tls)), problems)
+}
+
+/// The VirtualServices that apply, in Istio's order.
+fn applying(inputs: &Inputs<'_>) -> Vec<Arc<VirtualService>> {
     let mut chosen: Vec<Arc<VirtualService>> = inputs
         .virtual_services
         .iter()
@@ -56,78 +149,61 @@ pub fn compile(inputs: &Inputs<'_>) -> (Option<RouteTable>, Vec<Problem>) {
         .cloned()
         .collect();
     select::sort(&mut chosen);
-    let mut routes: Vec<Route> = Vec::new();
-    let mut problems = Vec::new();
-    for virtual_service in &chosen {
-        let mut findings = Findings::new(reference(virtual_service));
-        let compiled = compiled(virtual_service, Some(inputs), &mut findings);
-        if let Some(compiled) = compiled
-            && !compiled.is_empty()
-        {
-            if let Some(before) = routes.iter().find(|route| route.is_catch_all()) {
-                findings.warning(
-                    "spec.http",
-                    format!(
-                        "no request to port {} gets here: {} comes first and takes all",
-                        inputs.port, before.source
-                    ),
-                    "merge the two, or let the other one match less",
-                );
-            }
-            routes.extend(compiled);
-        }
-        problems.extend(findings.into_problems());
-    }
-    ((!routes.is_empty()).then(|| RouteTable::new(routes)), problems)
+    chosen
+}
+
+/// Compiles retries that are written outside of a route, at `field` of `object`. What does not compile is Istio's default.
+pub fn compile_retry(retries: &HttpRetry, object: ObjectRef, field: &str) -> (Retry, Vec<Problem>) {
+    let mut findings = Findings::new(object);
+    let retry = retries::compile(retries, field, &mut findings);
+    (retry.unwrap_or_default(), findings.into_problems())
 }
 
 /// What is wrong with `virtual_service` by itself. With an error among it, it is to be refused.
 pub fn check(virtual_service: &VirtualService) -> Vec<Problem> {
     let mut findings = Findings::new(reference(virtual_service));
     compiled(virtual_service, None, &mut findings);
+    tcp::compile(virtual_service, None, &mut findings);
     findings.into_problems()
 }
 
 /// The routes of one VirtualService for the port of `inputs`, or for all ports. `None`: a match does
 /// not compile.
-fn compiled(
-    virtual_service: &VirtualService,
-    inputs: Option<&Inputs<'_>>,
+fn compiled<'a>(
+    virtual_service: &'a VirtualService,
+    inputs: Option<&Inputs<'a>>,
     findings: &mut Findings,
 ) -> Option<Vec<Route>> {
-    let http = &virtual_service.spec.http;
-    let blocks: Vec<Option<Vec<Block<'_>>>> = http
+    let http = delegates::expand(virtual_service, inputs, findings);
+    let blocks: Vec<Option<Vec<Block>>> = http
         .iter()
-        .enumerate()
-        .map(|(place, route)| blocks(route, &field(place), findings))
+        .map(|route| match route.inherited {
+            None => blocks::compile(route, findings),
+            // What is wrong with its parts has been told where they are written.
+            Some(_) => blocks::compile(route, &mut Findings::new(route.place.object.clone())),
+        })
         .collect();
     let complete = blocks.iter().all(Option::is_some);
     let mut routes = Vec::new();
-    let mut taken_by: Option<String> = None;
-    for ((place, route), blocks) in http.iter().enumerate().zip(blocks) {
-        let field = field(place);
-        let plan = actions::compile(route, &field, inputs, findings);
-        let is_wanted = |block: &Block<'_>| inputs.is_none_or(|inputs| block.is_for_port(inputs.port));
+    let mut taken_by: Option<Place> = None;
+    for (route, blocks) in http.iter().zip(blocks) {
+        let plan = actions::compile(route, inputs, findings);
+        let is_wanted = |block: &Block| inputs.is_none_or(|inputs| block.is_for_port(inputs.port));
         // Without a port in mind, what takes all of one port leaves the others.
-        let takes_all = |block: &&Block<'_>| {
+        let takes_all = |block: &&Block| {
             (inputs.is_some() || block.port.is_none())
                 && block.matcher.as_ref().is_none_or(Matcher::is_catch_all)
         };
-        let wanted: Vec<Block<'_>> = blocks.into_iter().flatten().filter(is_wanted).collect();
+        let wanted: Vec<Block> = blocks.into_iter().flatten().filter(is_wanted).collect();
         match &taken_by {
-            Some(earlier) if !wanted.is_empty() => findings.warning(
-                &field,
-                format!("no request gets here: {earlier} comes first and takes all"),
-                "put routes that take all at the end",
-            ),
+            Some(earlier) if !wanted.is_empty() => unreached(&route.place, earlier, findings),
             Some(_) => {}
-            None => taken_by = wanted.iter().find(takes_all).map(|block| block.field.clone()),
+            None => taken_by = wanted.iter().find(takes_all).map(|block| block.place.clone()),
         }
-        let source = findings.object();
         routes.extend(
             wanted
                 .into_iter()
-                .map(|block| self::route(&plan, route, block, source.clone())),
+                .map(|block| self::route(&plan, &route.form, block)),
         );
     }
     if !complete {
@@ -141,53 +217,21 @@ fn compiled(
     Some(routes)
 }
 
-/// A match block, compiled.
-struct Block<'a> {
-    name: &'a str,
-    field: String,
-    port: Option<u32>,
-    matcher: Option<Matcher>,
+fn unreached(place: &Place, earlier: &Place, findings: &mut Findings) {
+    let before = findings.turn_to(place.object.clone());
+    let earlier = match earlier.object == place.object {
+        true => earlier.field.clone(),
+        false => format!("{} {}", earlier.object, earlier.field),
+    };
+    findings.warning(
+        &place.field,
+        format!("no request gets here: {earlier} comes first and takes all"),
+        "put routes that take all at the end",
+    );
+    findings.turn_to(before);
 }
 
-impl Block<'_> {
-    fn is_for_port(&self, port: u16) -> bool {
-        self.port.is_none_or(|wanted| wanted == u32::from(port))
-    }
-}
-
-/// The match blocks of `route` that are for traffic inside the mesh. `None`: one does not compile.
-fn blocks<'a>(route: &'a HttpRoute, field: &str, findings: &mut Findings) -> Option<Vec<Block<'a>>> {
-    if route.matches.is_empty() {
-        return Some(vec![Block {
-            name: "",
-            field: field.to_owned(),
-            port: None,
-            matcher: None,
-        }]);
-    }
-    let compiled: Vec<Option<Block<'a>>> = route
-        .matches
-        .iter()
-        .enumerate()
-        .filter(|(_, block)| select::is_for_mesh(&block.gateways))
-        .map(|(place, block)| self::block(block, format!("{field}.match[{place}]"), findings))
-        .collect();
-    compiled.into_iter().collect()
-}
-
-fn block<'a>(block: &'a HttpMatchRequest, field: String, findings: &mut Findings) -> Option<Block<'a>> {
-    let matcher = conditions::matcher(block, &field, findings)?;
-    let matcher = Some(matcher).filter(|matcher| *matcher != Matcher::default());
-    // Protobuf cannot tell an absent port from zero.
-    Some(Block {
-        name: &block.name,
-        field,
-        port: block.port.filter(|port| *port != 0),
-        matcher,
-    })
-}
-
-fn route(plan: &Plan, form: &HttpRoute, block: Block<'_>, source: ObjectRef) -> Route {
+fn route(plan: &Plan, form: &HttpRoute, block: Block) -> Route {
     let name = if block.name.is_empty() {
         form.name.clone()
     } else {
@@ -200,14 +244,13 @@ fn route(plan: &Plan, form: &HttpRoute, block: Block<'_>, source: ObjectRef) -> 
         matches: block.matcher,
         response_headers: plan.response_headers.clone(),
         timeout: plan.timeout,
+        retry: plan.retry.clone(),
         fault: plan.fault.clone(),
-        source,
-        field: block.field,
+        cors: plan.cors.clone(),
+        mirrors: plan.mirrors.clone(),
+        source: block.place.object,
+        field: block.place.field,
     }
-}
-
-fn field(place: usize) -> String {
-    format!("spec.http[{place}]")
 }
 
 fn reference(virtual_service: &VirtualService) -> ObjectRef {

@@ -1,10 +1,11 @@
 #![forbid(unsafe_code)]
-//! Routes: VirtualServices compiled to one table per service and port, and the search in it.
+//! Routes: VirtualServices, HTTPRoutes and GRPCRoutes compiled to one table per service and port, and the search in it.
 //!
-//! [`compile()`] makes a [`RouteTable`] of the VirtualServices that apply to a service; [`RouteTable::find`] gives the [`Route`] of a
-//! request, at a cost that does not grow with the number of routes. What a route asks for is compiled too, so that
+//! [`compile()`] makes a [`RouteTable`] of the routes that apply to a service; [`RouteTable::find`] gives the [`Route`] of a
+//! request, at a cost that does not grow with the number of routes. [`compile_tcp`] does the same for connections. What a route asks for is compiled too, so that
 //! answering a request is looking up and copying: [`WeightedDestinations::pick`], [`rewrite::apply`], [`redirect::location`],
-//! [`HeaderOperations`], [`Fault::decide`]. [`DestinationRules`] hold the subsets that destinations name. Everything here is
+//! [`HeaderOperations`], [`Fault::decide`], [`Cors::judge`], [`Mirror::strikes`]. [`DestinationRules`] hold the subsets that
+//! destinations name, and for each port of a host or subset one merged [`TrafficPolicy`]. Everything here is
 //! a pure function of its arguments; random numbers and time come from the caller.
 //!
 //! Depends on the forms of `cairn-api`, and on `cairn-config` for the problems that it reports.
@@ -49,32 +50,50 @@
 //! ```
 
 mod compile;
+mod cors;
+mod destination;
 mod fault;
 mod head;
 mod headers;
 mod host;
 mod last_good;
 mod matcher;
+mod mirror;
 mod pattern;
 pub mod redirect;
+mod retry;
 pub mod rewrite;
 mod route;
 mod rules;
 mod table;
+mod tcp;
 mod template;
 mod text;
 
-pub use compile::{Inputs, KnownService, KnownServices, VirtualServices, check, compile};
+pub use compile::{
+    GatewayRoutes, Inputs, KnownService, KnownServices, ParentStatus, RouteScope, VirtualServices, check,
+    compile, compile_retry, compile_tcp, grpc_route_status, http_route_status,
+};
+pub use cors::{Cors, CrossOrigin, is_preflight};
+pub use destination::{Destination, WeightedDestinations};
 pub use fault::{Abort, AbortStatus, Delay, Fault, Percentage};
 pub use head::{Note, RequestHead, SourceWorkload};
 pub use headers::HeaderOperations;
 pub use last_good::LastGood;
 pub use matcher::{HeaderField, HeaderMatch, Matcher, PathMatch, QueryMatch, SourceMatch};
+pub use mirror::{Mirror, shadow_authority};
 pub use pattern::{Pattern, PatternError};
 pub use redirect::{Redirect, RedirectPort};
+pub use retry::{Lost, Retry, RetryOn};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
-pub use route::{Action, Destination, DirectResponse, Route, WeightedDestinations};
-pub use rules::{DestinationRules, HostPolicy, LoadBalancing, Subset};
+pub use route::{Action, DirectResponse, Route};
+pub use rules::{
+    ClientCertificate, ClientTls, ConnectionPool, ConsistentHash, DestinationRules, Distribute, HashCookie,
+    HashKey, HashLayout, HostPolicy, Http2Keepalive, LoadBalancer, LoadBalancing, LocalityPreference,
+    OutlierDetection, ProxyProtocol, RetryBudget, Subset, TcpKeepalive, TlsOrigination, TrafficPolicy, Trust,
+    Tunnel, Warmup,
+};
 pub use table::RouteTable;
+pub use tcp::{Connection, ConnectionMatch, TcpAction, TcpRoute, TcpRoutes};
 pub use template::{Facts, TemplateError};
 pub use text::TextMatch;

@@ -2,7 +2,7 @@
 
 use http::header::HeaderName;
 
-use crate::head::RequestHead;
+use crate::head::{RequestHead, SourceWorkload};
 use crate::text::TextMatch;
 
 /// All conditions of one match block: a request satisfies it when it satisfies each of them. The
@@ -79,13 +79,13 @@ impl Matcher {
         self.path.as_ref().is_none_or(|path| path.matches(head.path))
             && self.headers.iter().all(|header| header.matches(head))
             && self.query.iter().all(|parameter| parameter.matches(head))
-            && self.source.matches(head)
+            && self.source.matches(head.source)
     }
 
     /// Whether every request satisfies it.
     pub fn is_catch_all(&self) -> bool {
         let any_path = self.path.as_ref().is_none_or(|path| match &path.text {
-            TextMatch::Exact(_) => false,
+            TextMatch::Exact(_) | TextMatch::PathPrefix(_) => false,
             TextMatch::Prefix(prefix) => matches!(prefix.as_ref(), "" | "/"),
             TextMatch::Regex(pattern) => pattern.is_anything(),
         });
@@ -149,11 +149,12 @@ impl QueryMatch {
 }
 
 impl SourceMatch {
-    fn matches(&self, head: &RequestHead<'_>) -> bool {
+    /// Whether the workload satisfies them.
+    pub(crate) fn matches(&self, source: Option<SourceWorkload<'_>>) -> bool {
         if self.namespace.is_none() && self.labels.is_empty() {
             return true;
         }
-        head.source.is_some_and(|source| {
+        source.is_some_and(|source| {
             self.namespace
                 .as_deref()
                 .is_none_or(|namespace| namespace == source.namespace)

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_api::meta::ObjectRef;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
+use crate::cors::Cors;
+use crate::destination::WeightedDestinations;
 use crate::fault::Fault;
 use crate::head::RequestHead;
 use crate::headers::HeaderOperations;
 use crate::matcher::Matcher;
+use crate::mirror::Mirror;
 use crate::redirect::Redirect;
+use crate::retry::Retry;
 use crate::rewrite::PathRewrite;
 
 /// One match block of a route, with all that follows from matching it.
@@ -25,12 +29,18 @@ pub struct Route {
     /// The change of the path before forwarding.
     pub rewrite: Option<PathRewrite>,
     /// Operations on responses that the route makes itself, by redirect or direct response. What
-    /// happens to forwarded messages is said at their [`Destination`].
+    /// happens to forwarded messages is said at their [`Destination`](crate::Destination).
     pub response_headers: HeaderOperations,
     /// How long all attempts may take together; `None`: as long as they want.
     pub timeout: Option<Duration>,
+    /// When a request is sent again; `None`: as the mesh has it.
+    pub retry: Option<Retry>,
     /// Faults to inject, whatever the action is.
     pub fault: Option<Fault>,
+    /// Cross-origin rules, whatever the action is. They come after the faults.
+    pub cors: Option<Cors>,
+    /// Destinations that get copies of what is forwarded.
+    pub mirrors: Vec<Mirror>,
     /// The object that the route comes from.
     pub source: ObjectRef,
     /// The field of the object, `spec.http[0].match[1]`.
@@ -63,34 +73,6 @@ pub struct DirectResponse {
     pub body: Bytes,
 }
 
-/// One place where requests go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// The host, fully qualified.
-    pub host: String,
-    /// The subset, defined by the host's DestinationRule.
-    pub subset: Option<String>,
-    /// The service port; `None` when it was not given and the host is not known.
-    pub port: Option<u16>,
-    /// The share of requests, relative to the other destinations'.
-    pub weight: u32,
-    /// The authority that requests are forwarded with, when it is not their own.
-    pub authority: Option<HeaderValue>,
-    /// Operations on requests: the route's and the destination's own, merged.
-    pub request_headers: HeaderOperations,
-    /// Operations on responses, merged.
-    pub response_headers: HeaderOperations,
-}
-
-/// One or more destinations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WeightedDestinations {
-    first: Destination,
-    /// The others, each with the sum of the weights before it.
-    others: Vec<(u64, Destination)>,
-    total: u64,
-}
-
 impl Route {
     /// Whether `head` satisfies its conditions.
     pub fn is_match(&self, head: &RequestHead<'_>) -> bool {
@@ -102,46 +84,3 @@ impl Route {
         self.matches.as_ref().is_none_or(Matcher::is_catch_all)
     }
 }
-
-impl WeightedDestinations {
-    /// Destinations by weight. The weight of a single one does not matter; of several, those without
-    /// weight get nothing. `None` when nothing is left.
-    pub fn new(destinations: Vec<Destination>) -> Option<WeightedDestinations> {
-        let single = destinations.len() == 1;
-        let mut weighted = destinations
-            .into_iter()
-            .filter(|destination| single || destination.weight > 0);
-        let first = weighted.next()?;
-        let mut total = u64::from(first.weight);
-        let others = weighted.map(|destination| {
-            let before = total;
-            total += u64::from(destination.weight);
-            (before, destination)
-        });
-        let others = others.collect();
-        Some(WeightedDestinations { first, others, total })
-    }
-
-    /// The destination for a request that drew `random`, any number.
-    pub fn pick(&self, random: u64) -> &Destination {
-        let draw = random.checked_rem(self.total).unwrap_or(0);
-        let passed = self.others.partition_point(|(before, _)| *before <= draw);
-        passed
-            .checked_sub(1)
-            .and_then(|place| self.others.get(place))
-            .map_or(&self.first, |(_, other)| other)
-    }
-
-    /// All destinations.
-    pub fn iter(&self) -> impl Iterator<Item = &Destination> {
-        std::iter::once(&self.first).chain(self.others.iter().map(|(_, other)| other))
-    }
-
-    /// The sum of the weights.
-    pub fn total_weight(&self) -> u64 {
-        self.total
-    }
-}
-
-#[cfg(test)]
-mod tests;

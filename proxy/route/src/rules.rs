@@ -1,13 +1,33 @@
-//! DestinationRules: the subsets of a host, and how its endpoints are chosen.
+//! DestinationRules: the subsets of a host, and how to talk to its endpoints.
+
+mod connection_pool;
+mod consistent_hash;
+mod field;
+mod load_balancer;
+mod locality;
+mod outlier_detection;
+mod tls;
+mod traffic_policy;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use cairn_api::istio::{self, DestinationRule, SimpleLb};
+use cairn_api::istio::{self, DestinationRule};
 use cairn_api::meta::{Kind, ObjectRef};
 use cairn_config::Problem;
 
 use crate::host;
+
+pub use connection_pool::{ConnectionPool, Http2Keepalive, TcpKeepalive};
+pub use consistent_hash::{ConsistentHash, HashCookie, HashKey, HashLayout};
+pub use load_balancer::{LoadBalancer, LoadBalancing, Warmup};
+pub use locality::{Distribute, LocalityPreference};
+pub use outlier_detection::OutlierDetection;
+pub use tls::{ClientCertificate, ClientTls, TlsOrigination, Trust};
+pub use traffic_policy::{ProxyProtocol, RetryBudget, TrafficPolicy, Tunnel};
+
+use field::Field;
+use traffic_policy::Level;
 
 /// All DestinationRules, by namespace and host.
 #[derive(Debug, Clone, Default)]
@@ -17,45 +37,23 @@ pub struct DestinationRules {
 }
 
 /// What the DestinationRules of one namespace say about one host, merged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HostPolicy {
     /// The rules that it comes from, oldest first.
     pub sources: Vec<ObjectRef>,
     export_to: Vec<String>,
     subsets: Vec<Subset>,
-    balancing: Option<Balancing>,
+    level: Option<Level>,
 }
 
 /// A named part of a host's endpoints.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Subset {
     /// The name that routes refer to.
     pub name: String,
     /// The labels that an endpoint of it has, among others.
     pub labels: BTreeMap<String, String>,
-    balancing: Balancing,
-}
-
-/// How an endpoint is chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum LoadBalancing {
-    /// The less busy of two chosen at random.
-    #[default]
-    LeastRequest,
-    /// In turn.
-    RoundRobin,
-    /// At random.
-    Random,
-    /// The address that the client connected to.
-    Passthrough,
-}
-
-/// A choice for all ports, and those for single ports. A port that is listed has nothing of the choice
-/// for all: what it leaves out is the default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Balancing {
-    all: Option<LoadBalancing>,
-    ports: Vec<(u16, Option<LoadBalancing>)>,
+    level: Option<Level>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -145,17 +143,16 @@ impl HostPolicy {
         &self.subsets
     }
 
-    /// How an endpoint is chosen for service port `port`. What the subset says goes before what the
-    /// host says.
+    /// How to talk to service port `port` of the host, or of one of its subsets; of a subset that there is not, as to the host.
+    pub fn traffic_policy(&self, subset: Option<&str>, port: u16) -> TrafficPolicy {
+        let subset = subset.and_then(|name| self.subset(name));
+        let own = subset.and_then(|subset| subset.level.as_ref());
+        TrafficPolicy::merged(self.level.as_ref(), own, port)
+    }
+
+    /// The policy without parameters by which an endpoint is chosen for service port `port`.
     pub fn load_balancing(&self, subset: Option<&str>, port: u16) -> LoadBalancing {
-        let subset = subset
-            .and_then(|name| self.subset(name))
-            .map(|subset| &subset.balancing);
-        let layers = subset.into_iter().chain(&self.balancing);
-        layers
-            .into_iter()
-            .find_map(|layer| layer.for_port(port))
-            .unwrap_or_default()
+        self.traffic_policy(subset, port).load_balancer.simple
     }
 
     fn new(rule: &DestinationRule, object: &ObjectRef, problems: &mut Vec<Problem>) -> Option<HostPolicy> {
@@ -182,7 +179,10 @@ impl HostPolicy {
             sources: vec![object.clone()],
             export_to: spec.export_to.clone(),
             subsets: Vec::new(),
-            balancing: spec.traffic_policy.as_ref().map(Balancing::new),
+            level: spec.traffic_policy.as_ref().map(|policy| {
+                let mut field = Field::new(object, "spec.trafficPolicy", problems);
+                Level::new(policy, &mut field)
+            }),
         };
         for (place, subset) in spec.subsets.iter().enumerate() {
             if subset.name.is_empty() {
@@ -194,7 +194,8 @@ impl HostPolicy {
                 ));
                 continue;
             }
-            let subset = Subset::new(subset);
+            let path = format!("spec.subsets[{place}].trafficPolicy");
+            let subset = Subset::new(subset, &mut Field::new(object, path, problems));
             policy.add(subset, object, format!("spec.subsets[{place}].name"), problems);
         }
         Some(policy)
@@ -202,8 +203,8 @@ impl HostPolicy {
 
     fn merge(&mut self, later: HostPolicy, object: &ObjectRef, problems: &mut Vec<Problem>) {
         self.sources.extend(later.sources);
-        if self.balancing.is_none() {
-            self.balancing = later.balancing;
+        if self.level.is_none() {
+            self.level = later.level;
         }
         for (place, subset) in later.subsets.into_iter().enumerate() {
             self.add(subset, object, format!("spec.subsets[{place}].name"), problems);
@@ -228,15 +229,14 @@ impl HostPolicy {
 }
 
 impl Subset {
-    fn new(subset: &istio::Subset) -> Subset {
+    fn new(subset: &istio::Subset, field: &mut Field<'_>) -> Subset {
         Subset {
             name: subset.name.clone(),
             labels: subset.labels.clone(),
-            balancing: subset
+            level: subset
                 .traffic_policy
                 .as_ref()
-                .map(Balancing::new)
-                .unwrap_or_default(),
+                .map(|policy| Level::new(policy, field)),
         }
     }
 
@@ -245,24 +245,6 @@ impl Subset {
         self.labels
             .iter()
             .all(|(key, value)| labels.get(key) == Some(value))
-    }
-}
-
-impl Balancing {
-    fn new(policy: &istio::TrafficPolicy) -> Balancing {
-        let ports = policy.port_level_settings.iter().filter_map(|settings| {
-            let number = u16::try_from(settings.port.as_ref()?.number?).ok()?;
-            Some((number, settings.load_balancer.as_ref().and_then(simple)))
-        });
-        Balancing {
-            all: policy.load_balancer.as_ref().and_then(simple),
-            ports: ports.collect(),
-        }
-    }
-
-    fn for_port(&self, port: u16) -> Option<LoadBalancing> {
-        let listed = self.ports.iter().find(|(number, _)| *number == port);
-        listed.map_or(self.all, |(_, balancing)| Some(balancing.unwrap_or_default()))
     }
 }
 
@@ -278,15 +260,7 @@ impl Hosts {
     }
 }
 
-fn simple(settings: &istio::LoadBalancerSettings) -> Option<LoadBalancing> {
-    match settings.simple? {
-        SimpleLb::Unspecified => None,
-        SimpleLb::LeastConn | SimpleLb::LeastRequest => Some(LoadBalancing::LeastRequest),
-        SimpleLb::RoundRobin => Some(LoadBalancing::RoundRobin),
-        SimpleLb::Random => Some(LoadBalancing::Random),
-        SimpleLb::Passthrough => Some(LoadBalancing::Passthrough),
-    }
-}
-
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use http::header::HeaderName;
 use http::{HeaderMap, StatusCode};
+use jiff::fmt::strtime;
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,9 @@ enum Variable {
     },
     Protocol,
     StartTime,
+    /// In the notation of strftime, with `%3f` for milliseconds.
+    StartTimeAs(String),
+    DownstreamRemotePort,
     DownstreamRemoteAddress,
     DownstreamRemoteAddressWithoutPort,
     DownstreamLocalAddress,
@@ -88,6 +92,8 @@ enum Variable {
     DownstreamPeerUriSan,
     RouteName,
     UpstreamHost,
+    UpstreamHostWithoutPort,
+    UpstreamPort,
     ResponseCode,
 }
 
@@ -113,7 +119,7 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let (variable, after) = after.split_once('%').ok_or(TemplateError::Unterminated)?;
+            let (variable, after) = variable(after).ok_or(TemplateError::Unterminated)?;
             if !text.is_empty() {
                 segments.push(Segment::Text(std::mem::take(&mut text)));
             }
@@ -159,6 +165,18 @@ impl Template {
     }
 }
 
+/// A variable and what follows the `%` that ends it. Between parentheses a `%` is part of the argument.
+fn variable(source: &str) -> Option<(&str, &str)> {
+    let first = source.find('%')?;
+    let open = source.find('(').filter(|open| *open < first);
+    let end = open.and_then(|open| {
+        let closed = open + source.get(open..)?.find(')')?;
+        Some(closed + source.get(closed..)?.find('%')?)
+    });
+    let end = end.unwrap_or(first);
+    Some((source.get(..end)?, source.get(end + 1..)?))
+}
+
 impl Variable {
     fn parse(source: &str) -> Result<Variable, TemplateError> {
         let unknown = || TemplateError::UnknownVariable(source.to_owned());
@@ -169,6 +187,12 @@ impl Variable {
                 None if limit.is_empty() => None,
                 None => return Err(unknown()),
             };
+            if name == "START_TIME" && limit.is_none() {
+                // Envoy writes all nine digits.
+                let format = argument.replace("%f", "%9f");
+                let known = strtime::format(&format, jiff::Timestamp::UNIX_EPOCH).is_ok();
+                return known.then_some(Variable::StartTimeAs(format)).ok_or_else(unknown);
+            }
             let names: Vec<Quoted> = argument.split('?').map(Quoted::parse).collect::<Result<_, _>>()?;
             return match name {
                 "REQ" if names.len() <= 2 => Ok(Variable::RequestHeader { names, limit }),
@@ -186,7 +210,10 @@ impl Variable {
             "DOWNSTREAM_LOCAL_PORT" => Variable::DownstreamLocalPort,
             "DOWNSTREAM_PEER_URI_SAN" => Variable::DownstreamPeerUriSan,
             "ROUTE_NAME" => Variable::RouteName,
-            "UPSTREAM_HOST" => Variable::UpstreamHost,
+            "DOWNSTREAM_REMOTE_PORT" => Variable::DownstreamRemotePort,
+            "UPSTREAM_HOST" | "UPSTREAM_REMOTE_ADDRESS" => Variable::UpstreamHost,
+            "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => Variable::UpstreamHostWithoutPort,
+            "UPSTREAM_REMOTE_PORT" => Variable::UpstreamPort,
             "RESPONSE_CODE" => Variable::ResponseCode,
             _ => return Err(unknown()),
         })
@@ -219,6 +246,12 @@ impl Variable {
                 Ok(start) => write!(text, "{}", start.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")),
                 Err(_) => Ok(()),
             },
+            Variable::StartTimeAs(format) => {
+                let start = jiff::Timestamp::try_from(facts.start);
+                let start = start.and_then(|start| strtime::format(format, start));
+                text.write_str(&start.unwrap_or_default())
+            }
+            Variable::DownstreamRemotePort => write!(text, "{}", facts.downstream_remote.port()),
             Variable::DownstreamRemoteAddress => write!(text, "{}", facts.downstream_remote),
             Variable::DownstreamRemoteAddressWithoutPort => {
                 write!(text, "{}", facts.downstream_remote.ip())
@@ -231,6 +264,12 @@ impl Variable {
             Variable::DownstreamPeerUriSan => text.write_str(facts.downstream_peer.unwrap_or_default()),
             Variable::RouteName => text.write_str(facts.route_name),
             Variable::UpstreamHost => facts.upstream_host.map_or(Ok(()), |host| write!(text, "{host}")),
+            Variable::UpstreamHostWithoutPort => facts
+                .upstream_host
+                .map_or(Ok(()), |host| write!(text, "{}", host.ip())),
+            Variable::UpstreamPort => facts
+                .upstream_host
+                .map_or(Ok(()), |host| write!(text, "{}", host.port())),
             Variable::ResponseCode => facts
                 .response_code
                 .map_or(Ok(()), |status| text.write_str(status.as_str())),

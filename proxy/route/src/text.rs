@@ -9,6 +9,8 @@ pub enum TextMatch {
     Exact(Box<str>),
     /// It begins with this text.
     Prefix(Box<str>),
+    /// It is this path, or begins with it and a `/`: the prefix of the Gateway API, which ends between segments.
+    PathPrefix(Box<str>),
     /// The whole of it matches.
     Regex(Pattern),
 }
@@ -19,6 +21,7 @@ impl TextMatch {
         match self {
             TextMatch::Exact(exact) => text == exact.as_bytes(),
             TextMatch::Prefix(prefix) => text.starts_with(prefix.as_bytes()),
+            TextMatch::PathPrefix(prefix) => text.strip_prefix(prefix.as_bytes()).is_some_and(ends_segment),
             TextMatch::Regex(pattern) => pattern.matches(text),
         }
     }
@@ -31,7 +34,17 @@ impl TextMatch {
             TextMatch::Prefix(prefix) => text
                 .get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes())),
+            TextMatch::PathPrefix(prefix) => {
+                text.split_at_checked(prefix.len()).is_some_and(|(start, rest)| {
+                    start.eq_ignore_ascii_case(prefix.as_bytes()) && ends_segment(rest)
+                })
+            }
             TextMatch::Regex(pattern) => pattern.matches(text),
         }
     }
+}
+
+/// Whether a segment of a path ends where `rest` follows.
+fn ends_segment(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b'/'))
 }

@@ -1,82 +1,235 @@
-//! Phase 7, attempt: an endpoint, a connection, a response; and another endpoint where that is safe.
+//! Phase 7, attempt: an endpoint, a connection, a response; and another endpoint as the route's retry policy has it.
 //!
-//! As Istio's default retry policy has it, a request that certainly reached nobody is sent again, twice at most:
-//! connections that could not be made, and streams that were refused. Endpoints that failed are avoided.
+//! Endpoints that failed are avoided. A request of which an endpoint may have seen something is sent again only where the
+//! policy says so, and only while its body is still known from its first byte.
 
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_http::body::Body;
+use cairn_http::body::{Body, Replay};
 use cairn_http::grpc;
 use cairn_http::pool::{self, SendError};
 use cairn_mesh::AppProtocol;
+use cairn_route::{Lost, Retry};
 use http::{Method, Request, Response, Version};
 use tokio::time::{Instant, sleep};
 
 use crate::access_log::UpstreamLocal;
+use crate::breaker::{Overflow, Retrying, UnderWay};
+use crate::cluster::{self, Cluster, Speaks};
+use crate::deadline::{self, Sending};
 use crate::exchange::Exchange;
-use crate::failure::{Failure, UpstreamFault};
+use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::filtering::Stopped;
-use crate::plan::Cluster;
 use crate::upload;
 use crate::upstream::{Dial, DialError, Upstream};
 
-/// Attempts after the first.
-const RETRIES: u32 = 2;
-/// Envoy's base interval between attempts; it doubles, is jittered, and never exceeds ten times itself.
-const BACKOFF: Duration = Duration::from_millis(25);
+/// Bytes of a body that are kept for another attempt, as many as Envoy buffers; a longer one is sent once.
+const KEPT: usize = 1 << 20;
+
+/// An attempt without a response.
+struct Missed {
+    failure: Failure,
+    /// None: it is not for another attempt to mend.
+    lost: Option<Lost>,
+    /// The request, when nothing of it has reached anybody.
+    unsent: Option<Box<Request<Body>>>,
+}
+
+/// How a request is to be tried.
+pub(crate) struct Trial<'a> {
+    pub(crate) retry: &'a Retry,
+    /// How long each attempt may take to its response; `None`: as long as the request.
+    pub(crate) timeout: Option<Duration>,
+    /// The news of the request's body, unless it has ended.
+    pub(crate) sending: Option<Sending>,
+    /// What leads to an endpoint again.
+    pub(crate) hash: Option<u64>,
+}
 
 /// Sends a request to an endpoint of `cluster`; gives the head of its response and how long that took.
 pub(crate) async fn send(
     exchange: &mut Exchange,
     cluster: &Arc<Cluster>,
-    mut request: Request<Body>,
+    trial: Trial<'_>,
+    request: Request<Body>,
 ) -> Result<(Response<Body>, Duration), Failure> {
+    let Trial {
+        retry,
+        timeout,
+        sending,
+        hash,
+    } = trial;
+    let (mut request, kept) = keep(exchange, retry, request);
     let mut failed: Vec<SocketAddr> = Vec::new();
     let mut retries = 0;
+    let mut retrying = None;
     loop {
         let fresh = |upstream: &Upstream| !failed.contains(&upstream.address);
         let chosen = cluster
-            .pick(fresh)
-            .or_else(|| cluster.pick(|_| true))
+            .pick(hash, fresh)
+            .or_else(|| cluster.pick(hash, |_| true))
             .ok_or(Failure::NoHealthyUpstream)?;
-        let pool = pool_of(&chosen.data, cluster.protocol, &request);
+        let pool = pool_of(&chosen.data, cluster, &request);
         exchange.recorder.attempted(&chosen.data);
-        let began = Instant::now();
-        let mut local = None;
-        let sent = pool.send_from(request, &mut local).await;
-        if let Some(local) = local {
-            exchange.recorder.connected(UpstreamLocal::Address(local));
+        let admitted = match &cluster.breaker {
+            None => None,
+            Some(breaker) => {
+                let admitted = breaker.admit(is_exclusive(pool)).await;
+                Some(admitted.map_err(|Overflow| Failure::Overflow)?)
+            }
+        };
+        let mut under_way = UnderWay::new(admitted, retrying.take());
+        if cluster.learns() {
+            exchange.tried = Some(Arc::clone(chosen.endpoint()));
         }
-        let error = match sent {
-            Ok(response) => {
-                if chosen.data.connections.are_tunnels() {
-                    exchange.recorder.connected(UpstreamLocal::Tunnel);
+        let began = Instant::now();
+        let sent = once(exchange, &chosen.data, pool, request, retries);
+        let sent = within(timeout, &sending, retries, sent).await;
+        if exchange.tried.take().is_some() {
+            let outcome = match &sent {
+                Ok(response) => Some(cluster::outcome(response.status(), response.headers())),
+                Err(missed) => cluster::outcome_of_failure(&missed.failure),
+            };
+            if let Some(outcome) = outcome {
+                cluster.observe(&chosen, outcome);
+            }
+        }
+        let worth = match &sent {
+            _ if retry.attempts == 0 => false,
+            Ok(response) => retry.instead_of(response.status(), response.headers()),
+            Err(missed) => missed.lost.is_some_and(|lost| retry.after(lost)),
+        };
+        let (outcome, unsent) = match sent {
+            Ok(response) => (Ok(response), None),
+            Err(missed) => (Err(missed.failure), missed.unsent),
+        };
+        let again = if worth && retries < retry.attempts {
+            // Its place among the retries is another's now, or its own again.
+            under_way.tried();
+            permitted(exchange, cluster, || {
+                unsent.map(|unsent| *unsent).or_else(|| kept.as_ref()?.again())
+            })
+        } else {
+            None
+        };
+        match (again, outcome) {
+            (Some((again, permit)), _) => (request, retrying) = (again, permit),
+            (None, Ok(response)) => {
+                if worth && retry.attempts > 0 && retries == retry.attempts {
+                    exchange.recorder.flag(Flags::RETRIES_EXCEEDED);
                 }
-                exchange.recorder.hold(chosen);
+                exchange.recorder.hold(chosen, under_way);
                 return Ok((response, began.elapsed()));
             }
-            Err(error) => error,
-        };
-        let (failure, unsent) = classify(error, retries);
-        if let Failure::Upstream {
-            fault: UpstreamFault::Connect(reason),
-            ..
-        } = &failure
-        {
-            exchange.recorder.upstream_failed(reason.clone());
+            (None, Err(failure)) => return Err(failure),
         }
-        match unsent {
-            Some(again) if retries < RETRIES => request = *again,
-            _ => return Err(failure),
+        if !retry.previous_hosts {
+            failed.push(chosen.data.address);
         }
-        failed.push(chosen.data.address);
-        drop(chosen);
-        sleep(backoff(retries)).await;
+        drop((chosen, under_way));
+        sleep(retry.pause(retries, rand::random())).await;
         retries += 1;
     }
+}
+
+/// One attempt.
+async fn once(
+    exchange: &mut Exchange,
+    upstream: &Upstream,
+    pool: &pool::Upstream<Dial>,
+    request: Request<Body>,
+    retries: u32,
+) -> Result<Response<Body>, Missed> {
+    let mut local = None;
+    let sent = pool.send_from(request, &mut local).await;
+    if let Some(local) = local {
+        exchange.recorder.connected(UpstreamLocal::Address(local));
+    } else if sent.is_ok() && upstream.connections.are_tunnels() {
+        exchange.recorder.connected(UpstreamLocal::Tunnel);
+    }
+    let missed = match sent {
+        Ok(response) => return Ok(response),
+        Err(error) => missed(error, retries),
+    };
+    if let Failure::Upstream {
+        fault: UpstreamFault::Connect(reason),
+        ..
+    } = &missed.failure
+    {
+        exchange.recorder.upstream_failed(reason.clone());
+    }
+    Err(missed)
+}
+
+/// An attempt, for as long as one may take.
+async fn within(
+    timeout: Option<Duration>,
+    sending: &Option<Sending>,
+    retries: u32,
+    attempt: impl Future<Output = Result<Response<Body>, Missed>>,
+) -> Result<Response<Body>, Missed> {
+    let Some(timeout) = timeout else {
+        return attempt.await;
+    };
+    tokio::select! {
+        biased;
+        sent = attempt => sent,
+        () = deadline::timer(timeout, sending.clone()) => Err(Missed {
+            failure: Failure::PerTryTimeout { retries },
+            lost: Some(Lost::Reset { unsent: false }),
+            unsent: None,
+        }),
+    }
+}
+
+/// The request to send again, if the destination lets one more retry in. It is asked for last: with that, an upload that is
+/// under way has come to its end.
+fn permitted(
+    exchange: &mut Exchange,
+    cluster: &Cluster,
+    again: impl FnOnce() -> Option<Request<Body>>,
+) -> Option<(Request<Body>, Option<Retrying>)> {
+    let Some(breaker) = &cluster.breaker else {
+        return again().map(|again| (again, None));
+    };
+    match breaker.retry() {
+        Ok(retrying) => again().map(|again| (again, Some(retrying))),
+        Err(Overflow) => {
+            exchange.recorder.flag(Flags::UPSTREAM_OVERFLOW);
+            None
+        }
+    }
+}
+
+/// A request of which each attempt gets a copy.
+struct Kept {
+    head: http::request::Parts,
+    body: Replay,
+}
+
+impl Kept {
+    /// The request once more; none when its body is not known from its beginning any more.
+    fn again(&self) -> Option<Request<Body>> {
+        Some(Request::from_parts(self.head.clone(), self.body.attempt()?))
+    }
+}
+
+/// Keeps a request that may have to be sent again after something of it was sent.
+fn keep(exchange: &Exchange, retry: &Retry, request: Request<Body>) -> (Request<Body>, Option<Kept>) {
+    // What is to become something else than HTTP is asked for once.
+    if exchange.switch.is_some() || !retry.keeps_body(exchange.recorder.is_grpc()) {
+        return (request, None);
+    }
+    let (head, body) = request.into_parts();
+    let kept = Kept {
+        head,
+        body: Replay::new(body, KEPT),
+    };
+    let first = kept.body.attempt().unwrap_or_else(Body::empty);
+    (Request::from_parts(kept.head.clone(), first), Some(kept))
 }
 
 /// HTTP/2 when the port says so, when it says nothing and the client speaks it, and for gRPC, which is nothing else; a port
@@ -84,13 +237,14 @@ pub(crate) async fn send(
 /// for hardly any server takes it otherwise; the pool translates.
 pub(crate) fn pool_of<'a>(
     upstream: &'a Upstream,
-    protocol: AppProtocol,
+    cluster: &Cluster,
     request: &Request<Body>,
 ) -> &'a pool::Upstream<Dial> {
     let spoken = request.version() == Version::HTTP_2 && request.method() != Method::CONNECT;
-    let http2 = match protocol {
-        AppProtocol::Http2 | AppProtocol::Grpc => true,
-        AppProtocol::Http => spoken && grpc::is_grpc(request.headers()),
+    let http2 = match (cluster.protocol, cluster.speaks) {
+        (AppProtocol::Http2 | AppProtocol::Grpc, _) | (_, Some(Speaks::Http2)) => true,
+        (_, Some(Speaks::AsClient)) => spoken,
+        (AppProtocol::Http, None) => spoken && grpc::is_grpc(request.headers()),
         _ => spoken,
     };
     if http2 {
@@ -100,31 +254,66 @@ pub(crate) fn pool_of<'a>(
     }
 }
 
-/// What a failed attempt means for the client, and the request when it certainly reached nobody.
-fn classify(error: SendError<DialError>, retries: u32) -> (Failure, Option<Box<Request<Body>>>) {
-    let fault = match error.failure {
-        pool::Failure::Connect(error) => UpstreamFault::Connect(error.to_string()),
-        pool::Failure::ConnectTimeout => UpstreamFault::ConnectTimeout,
-        pool::Failure::Refused(_) => UpstreamFault::Refused,
-        pool::Failure::Protocol(_) => UpstreamFault::Protocol,
+/// Whether a request has a connection for itself.
+pub(crate) fn is_exclusive(pool: &pool::Upstream<Dial>) -> bool {
+    pool.version() == pool::Version::Http1
+}
+
+/// What a failed attempt means for the client, and for another attempt.
+fn missed(error: SendError<DialError>, retries: u32) -> Missed {
+    let unsent = error.request;
+    let reset = Lost::Reset {
+        unsent: unsent.is_some(),
+    };
+    let (fault, lost) = match error.failure {
+        pool::Failure::Connect(error) => (UpstreamFault::Connect(error.to_string()), Lost::Connect),
+        pool::Failure::ConnectTimeout => (UpstreamFault::ConnectTimeout, Lost::Connect),
+        pool::Failure::Refused(_) => (UpstreamFault::Refused, Lost::Refused),
+        pool::Failure::Protocol(_) => (UpstreamFault::Protocol, reset),
         pool::Failure::RequestBody(cause) => {
             let failure = match stopped(&*cause) {
                 Some(stopped) => Failure::from(stopped),
                 None if upload::is_stalled(&*cause) => Failure::StreamIdle,
                 None => Failure::DownstreamBody,
             };
-            return (failure, None);
+            return Missed::for_good(failure);
         }
-        pool::Failure::Unsendable(_) => return (Failure::BadTarget, None),
+        pool::Failure::Unsendable(_) => return Missed::for_good(Failure::BadTarget),
         pool::Failure::Unsupported(_) => {
             // What one endpoint of a destination does not speak is hardly spoken by the next.
             let fault = UpstreamFault::Unsupported;
-            return (Failure::Upstream { fault, retries }, None);
+            return Missed::for_good(Failure::Upstream { fault, retries });
         }
-        pool::Failure::Closed => return (Failure::NoHealthyUpstream, error.request),
-        _ => UpstreamFault::Terminated,
+        pool::Failure::Closed => {
+            return Missed {
+                failure: Failure::NoHealthyUpstream,
+                lost: Some(Lost::Connect),
+                unsent,
+            };
+        }
+        _ => (UpstreamFault::Terminated, reset),
     };
-    (Failure::Upstream { fault, retries }, error.request)
+    // A connection that was idle and is found dead has seen nothing: that is no connection, as far as the client goes.
+    let lost = if unsent.is_some() && error.reused {
+        Lost::Connect
+    } else {
+        lost
+    };
+    Missed {
+        failure: Failure::Upstream { fault, retries },
+        lost: Some(lost),
+        unsent,
+    }
+}
+
+impl Missed {
+    fn for_good(failure: Failure) -> Missed {
+        Missed {
+            failure,
+            lost: None,
+            unsent: None,
+        }
+    }
 }
 
 /// What a filter has done to the body.
@@ -132,12 +321,6 @@ fn stopped<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a Stopped> {
     cause
         .downcast_ref()
         .or_else(|| cause.source().and_then(|source| stopped(source)))
-}
-
-/// Fully jittered, as Envoy's `JitteredExponentialBackOffStrategy`.
-fn backoff(retries: u32) -> Duration {
-    let ceiling = BACKOFF.saturating_mul(1 << retries.min(4)).min(BACKOFF * 10);
-    ceiling.mul_f64(rand::random())
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ async fn send(proxy: &Proxy, call: Call) -> Result<Answer, CallError> {
         .ok_or_else(|| connect("the mesh has no such service, or none that may be called"))?;
     let cluster = &callee.cluster;
     let endpoint = cluster
-        .pick(|_| true)
+        .pick(None, |_| true)
         .ok_or_else(|| connect("no healthy endpoint"))?;
     let mut request = Request::new(Body::full(call.body));
     *request.method_mut() = call.method;
@@ -84,7 +84,7 @@ async fn send(proxy: &Proxy, call: Call) -> Result<Answer, CallError> {
     let host = HeaderValue::from_str(&call.target).map_err(|error| connect(&error.to_string()))?;
     request.headers_mut().insert(HOST, host);
     let request = authorized(&plans, callee, &call.target, request)?;
-    let pool = attempt::pool_of(&endpoint.data, cluster.protocol, &request);
+    let pool = attempt::pool_of(&endpoint.data, cluster, &request);
     let mut local = None;
     let response = pool
         .send_from(request, &mut local)

@@ -2,37 +2,38 @@
 //!
 //! Each service's plan is compiled from its own [`Inputs`]; a service whose inputs are as they were keeps its plan.
 
+mod balancing;
 mod clusters;
+mod memory;
+mod outbound;
 mod plugins;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use cairn_api::gateway::{GrpcRoute, HttpRoute, ReferenceGrant};
 use cairn_api::istio::{AccessLogEncoding, AuthorizationPolicy, VirtualService};
 use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_authz::attach::{self, Target, TargetService};
 use cairn_authz::{CompileOptions, PolicySet};
-use cairn_config::{BrokenPolicy, Problem, State};
-use cairn_mesh::{MeshSettings, Origin, Service, Snapshot, Waypoint};
+use cairn_config::{BrokenPolicy, Problem, Severity, State};
+use cairn_mesh::{Locality, MeshSettings, Origin, Service, ServicePort, Snapshot, Waypoint};
 use cairn_route::{
-    Action, DestinationRules, HostPolicy, Inputs as RouteInputs, KnownService, LastGood, Route,
-    VirtualServices,
+    Action, DestinationRules, GatewayRoutes, HostPolicy, Inputs as RouteInputs, KnownService, LastGood,
+    Retry, Route, VirtualServices,
 };
 
 use crate::access_log::Format;
 use crate::labels;
-use crate::plan::{Callee, Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
+use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
 use crate::plugin::{PluginSpec, Slots};
 use crate::upstream::{Dialer, Upstreams};
-
-/// The annotation that names the services that a filter may call.
-const OUTBOUND: &str = "metadata.annotations.filters.cairn.io/outbound";
 
 /// Compiles one version of the configuration after the other for one waypoint.
 pub(crate) struct Compiler {
     gateway: Key,
     upstreams: Upstreams,
+    memory: memory::Memory,
     last_good: LastGood,
     compiled: HashMap<Arc<str>, Compiled>,
     slots: Arc<Slots>,
@@ -51,9 +52,14 @@ struct Compiled {
 struct Inputs {
     service: Arc<Service>,
     virtual_services: Vec<Arc<VirtualService>>,
+    http_routes: Vec<Arc<HttpRoute>>,
+    grpc_routes: Vec<Arc<GrpcRoute>>,
+    /// There if there are routes that may need them.
+    reference_grants: Vec<Arc<ReferenceGrant>>,
     policies: Vec<Arc<AuthorizationPolicy>>,
     broken: Vec<BrokenPolicy>,
     settings: Arc<MeshSettings>,
+    place: Option<(Locality, BTreeMap<String, String>)>,
     plugins: Vec<Arc<PluginSpec>>,
 }
 
@@ -76,6 +82,11 @@ struct Shared<'a> {
     waypoint: &'a Waypoint,
     settings: Arc<MeshSettings>,
     virtual_services: VirtualServices,
+    gateway_routes: GatewayRoutes,
+    retry: Retry,
+    /// Where this waypoint runs.
+    place: Option<(Locality, BTreeMap<String, String>)>,
+    reference_grants: Vec<Arc<ReferenceGrant>>,
     rules: DestinationRules,
     options: CompileOptions,
     plugins: plugins::Plugins<'a>,
@@ -89,11 +100,20 @@ pub fn compile(state: &State, gateway: &Key) -> (Plans, Vec<Problem>) {
     Compiler::new(gateway.clone(), dialer, Arc::default()).compile(state)
 }
 
+impl Compiled {
+    /// Nothing was missing that may have come since.
+    fn is_whole(&self) -> bool {
+        let mut problems = self.problems.iter();
+        problems.all(|problem| problem.severity != Severity::Error)
+    }
+}
+
 impl Compiler {
     pub(crate) fn new(gateway: Key, dialer: Arc<Dialer>, slots: Arc<Slots>) -> Compiler {
         Compiler {
             gateway,
             upstreams: Upstreams::new(dialer),
+            memory: memory::Memory::default(),
             last_good: LastGood::default(),
             compiled: HashMap::new(),
             slots,
@@ -110,7 +130,10 @@ impl Compiler {
         let (rules, found) = DestinationRules::new(&rules, &mesh.mesh.root_namespace);
         problems.extend(found);
 
+        let (retry, found) = mesh_retry(&mesh.mesh);
+        problems.extend(found);
         let mut plans = Plans {
+            retry,
             version: state.version,
             waypoint: mesh.waypoint(&self.gateway).cloned(),
             services: HashMap::new(),
@@ -123,6 +146,7 @@ impl Compiler {
             mesh,
         };
         let mut before = std::mem::take(&mut self.compiled);
+        self.memory.begin();
         if let Some(waypoint) = &plans.waypoint {
             let services: Vec<_> = plans.mesh.services_of_waypoint(&waypoint.key).collect();
             let root_namespace = &plans.mesh.mesh.root_namespace;
@@ -135,6 +159,10 @@ impl Compiler {
                 waypoint,
                 settings: Arc::new(plans.mesh.mesh.clone()),
                 virtual_services: VirtualServices::new(&virtual_services),
+                gateway_routes: gateway_routes(state),
+                retry: plans.retry.clone(),
+                place: self.place(&plans.mesh, waypoint),
+                reference_grants: state.objects.reference_grants.values().cloned().collect(),
                 rules,
                 options: options(&plans.mesh.mesh),
                 targets: targets(state),
@@ -156,13 +184,21 @@ impl Compiler {
         }
         plans.index_workloads();
         self.upstreams.sweep();
+        self.memory.sweep();
         (plans, problems)
+    }
+
+    fn place(&self, mesh: &Snapshot, waypoint: &Waypoint) -> Option<(Locality, BTreeMap<String, String>)> {
+        let address = self.upstreams.source().or(waypoint.address)?;
+        let own = mesh.workload_by_ip(address)?;
+        Some((own.locality.clone(), own.labels.clone()))
     }
 
     fn service(&mut self, service: &Arc<Service>, shared: &Shared<'_>, before: Option<Compiled>) -> Compiled {
         let (inputs, mut problems) = shared.inputs(service);
         if let Some(before) = before
             && before.inputs == inputs
+            && before.is_whole()
             && before
                 .destinations
                 .iter()
@@ -176,17 +212,20 @@ impl Compiler {
         let mut told = HashSet::new();
         let mut ports = Vec::with_capacity(service.ports.len());
         for port in &service.ports {
-            let (table, found) = shared.routes(service, port.number, &inputs.virtual_services);
+            let (table, found) = shared.routes(&inputs, port);
             problems.extend(found);
             let mut clusters = clusters::Clusters {
                 shared,
                 upstreams: &mut self.upstreams,
+                memory: &mut self.memory,
                 problems: &mut problems,
             };
             let default = Arc::new(RoutePlan {
                 name: "default".into(),
                 route: None,
+                retry: shared.retry.clone(),
                 clusters: vec![clusters.of(&service.hostname, Some(port.number), None)],
+                mirror_clusters: Vec::new(),
             });
             let table = table.map(|table| {
                 let routes = table
@@ -225,91 +264,23 @@ impl Compiler {
             problems,
         }
     }
-
-    /// The clusters of the services that filters may call.
-    fn outbound(
-        &mut self,
-        shared: &Shared<'_>,
-        plugins: &[Arc<PluginSpec>],
-        problems: &mut Vec<Problem>,
-    ) -> HashMap<String, Callee> {
-        let mut clusters = clusters::Clusters {
-            shared,
-            upstreams: &mut self.upstreams,
-            problems,
-        };
-        let mut found = HashMap::new();
-        for plugin in plugins {
-            for target in &plugin.granted.targets {
-                match callee(&mut clusters, target) {
-                    Ok(callee) => {
-                        let unseen = shared.plugins.past(plugin, target, shared.mesh);
-                        clusters.problems.extend(unseen.map(|filter| {
-                            let message = format!(
-                                "{target} is called past {filter}, which sees what clients send there"
-                            );
-                            let hint = "let the service itself refuse what it must not be asked by filters";
-                            Problem::warning(plugin.object.clone(), OUTBOUND, message, hint)
-                        }));
-                        found.insert(target.clone(), callee);
-                    }
-                    Err((message, hint)) => {
-                        clusters.problems.push(Problem::error(
-                            plugin.object.clone(),
-                            OUTBOUND,
-                            message,
-                            hint,
-                        ));
-                    }
-                }
-            }
-        }
-        found
-    }
-}
-
-/// A service that a filter may call, by host and port; else what is wrong with that, and what to do.
-fn callee(clusters: &mut clusters::Clusters<'_, '_>, target: &str) -> Result<Callee, (String, &'static str)> {
-    let shared = clusters.shared;
-    let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
-    let (Some(service), Ok(port)) = (shared.find(host).service, port.parse()) else {
-        let hint = "write the full host name and a port of the service";
-        return Err((format!("the mesh has no service {target}"), hint));
-    };
-    if let Some(other) = service
-        .waypoint
-        .as_ref()
-        .filter(|key| **key != shared.waypoint.key)
-    {
-        let hint = "name a service of this waypoint, or one without a waypoint";
-        let message = format!("{target} is behind waypoint {other}, which calls of filters do not pass");
-        return Err((message, hint));
-    }
-    let Some(cluster) = clusters.of(host, Some(port), None) else {
-        return Err((
-            format!("{host} has no port {port}"),
-            "write a port of the service",
-        ));
-    };
-    // Where no waypoint stands before the service, its own ztunnel's policies are all that there is. What is wrong with
-    // policies is told where they are for clients.
-    let selection = match service.waypoint {
-        Some(_) => shared.select(&service),
-        None => attach::Selection::default(),
-    };
-    let (policies, _) = PolicySet::compile(&selection.policies, &selection.broken, &shared.options);
-    let address = service.vips.first().copied();
-    Ok(Callee {
-        cluster,
-        address: SocketAddr::new(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port),
-        policies,
-    })
 }
 
 impl Shared<'_> {
     fn inputs(&self, service: &Arc<Service>) -> (Inputs, Vec<Problem>) {
         let selection = self.select(service);
+        let origin = origin(service);
+        let http_routes = self.gateway_routes.http(&origin).to_vec();
+        let grpc_routes = self.gateway_routes.grpc(&origin).to_vec();
+        let reference_grants = if http_routes.is_empty() && grpc_routes.is_empty() {
+            Vec::new()
+        } else {
+            self.reference_grants.clone()
+        };
         let inputs = Inputs {
+            http_routes,
+            grpc_routes,
+            reference_grants,
             virtual_services: self.virtual_services.of(
                 &service.hostname,
                 &service.namespace,
@@ -319,6 +290,7 @@ impl Shared<'_> {
             policies: selection.policies,
             broken: selection.broken,
             settings: Arc::clone(&self.settings),
+            place: self.place.clone(),
             plugins: self.plugins.of_target(Some(service)),
         };
         (inputs, selection.problems)
@@ -396,12 +368,8 @@ impl Shared<'_> {
         (plans, problems)
     }
 
-    fn routes(
-        &self,
-        service: &Service,
-        port: u16,
-        virtual_services: &[Arc<VirtualService>],
-    ) -> (Option<cairn_route::RouteTable>, Vec<Problem>) {
+    fn routes(&self, inputs: &Inputs, port: &ServicePort) -> (Option<cairn_route::RouteTable>, Vec<Problem>) {
+        let service = &inputs.service;
         let known = |host: &str| {
             self.mesh.service_by_host(host).map(|service| KnownService {
                 namespace: service.namespace.clone(),
@@ -412,8 +380,13 @@ impl Shared<'_> {
             service_host: &service.hostname,
             service_namespace: &service.namespace,
             waypoint_namespace: &self.waypoint.key.namespace,
-            port,
-            virtual_services,
+            origin: Some(&origin(service)),
+            port: port.number,
+            port_name: Some(&port.name),
+            virtual_services: &inputs.virtual_services,
+            http_routes: &inputs.http_routes,
+            grpc_routes: &inputs.grpc_routes,
+            reference_grants: &inputs.reference_grants,
             services: Some(&known),
             rules: Some(&self.rules),
         })
@@ -454,12 +427,16 @@ impl Shared<'_> {
     /// Where a route of `service` leads past the policies of another service: only those of the service that a request is
     /// addressed to are asked, as in Istio.
     fn past_policies(&self, service: &Service, route: &Route) -> Vec<Problem> {
-        let Action::Forward(destinations) = &route.action else {
-            return Vec::new();
-        };
         let field = route.field.split(".match").next().unwrap_or_default();
-        destinations
-            .iter()
+        let forwarded = match &route.action {
+            Action::Forward(destinations) => Some(destinations.iter()),
+            _ => None,
+        };
+        let mirrored = route.mirrors.iter().map(|mirror| &mirror.destination);
+        forwarded
+            .into_iter()
+            .flatten()
+            .chain(mirrored)
             .filter(|destination| *destination.host != *service.hostname)
             .filter_map(|destination| self.mesh.service_by_host(&destination.host))
             .filter(|other| self.is_guarded(other))
@@ -476,6 +453,21 @@ impl Shared<'_> {
             })
             .collect()
     }
+}
+
+/// The object that declares a service.
+fn origin(service: &Service) -> ObjectRef {
+    ObjectRef::new(
+        kind_of(service),
+        service.namespace.as_str(),
+        service.name.as_str(),
+    )
+}
+
+fn gateway_routes(state: &State) -> GatewayRoutes {
+    let http: Vec<_> = state.objects.http_routes.values().cloned().collect();
+    let grpc: Vec<_> = state.objects.grpc_routes.values().cloned().collect();
+    GatewayRoutes::new(&http, &grpc)
 }
 
 fn kind_of(service: &Service) -> Kind {
@@ -501,6 +493,15 @@ fn options(settings: &MeshSettings) -> CompileOptions {
         trust_domain: settings.trust_domain.to_string(),
         aliases: settings.trust_domain_aliases.clone(),
         root_namespace: settings.root_namespace.clone(),
+    }
+}
+
+/// The retries of routes that say nothing about them.
+fn mesh_retry(settings: &MeshSettings) -> (Retry, Vec<Problem>) {
+    let object = ObjectRef::new(Kind::ConfigMap, "istio-system", "istio");
+    match &settings.config.default_http_retry_policy {
+        Some(written) => cairn_route::compile_retry(written, object, "data.mesh.defaultHttpRetryPolicy"),
+        None => (Retry::default(), Vec::new()),
     }
 }
 

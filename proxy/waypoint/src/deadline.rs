@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_http::body::{Body, Error};
 use http_body::{Frame, SizeHint};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::upload::Progress;
 
@@ -19,8 +19,9 @@ use crate::upload::Progress;
 pub(crate) type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A request's body that is being sent.
+#[derive(Clone)]
 pub(crate) struct Sending {
-    pub(crate) ended: oneshot::Receiver<()>,
+    pub(crate) ended: watch::Receiver<bool>,
     pub(crate) progress: Arc<Progress>,
 }
 
@@ -46,7 +47,7 @@ async fn read(sending: Sending, timeout: Duration) -> Result<(), Unread> {
     loop {
         tokio::select! {
             // Dropped unsent means that the body will not go on either.
-            _ = &mut ended => return Ok(()),
+            _ = ended.wait_for(|ended| *ended) => return Ok(()),
             () = tokio::time::sleep(timeout) => {}
         }
         let now = progress.received.load(Ordering::Relaxed);

@@ -5,7 +5,8 @@ use cairn_identity::Identities;
 use cairn_wasm::{Meter, Reason};
 use serde_json::{Value, json};
 
-use crate::plan::{Cluster, Plans, PortPlan, RoutePlan, ServicePlan};
+use crate::cluster::Cluster;
+use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan};
 use crate::plugin::{Slot, Slots, Status};
 
 /// The plans, the certificates (without their keys) and what is wrong.
@@ -93,7 +94,7 @@ fn route(plan: &RoutePlan) -> Value {
 fn cluster(cluster: &Cluster) -> Value {
     json!({
         "name": cluster.name,
-        "endpoints": cluster.endpoints.iter().map(|endpoint| {
+        "endpoints": cluster.endpoints().map(|endpoint| {
             let upstream = &endpoint.data;
             json!({
                 "workload": upstream.workload.uid,

@@ -3,22 +3,26 @@
 use std::sync::Arc;
 
 use cairn_authz::PolicySet;
+use cairn_balance::Endpoint;
 use cairn_http::upgrade::{OnUpgrade, Wanted};
 use cairn_identity::SpiffeId;
 use cairn_mesh::AppProtocol;
 use cairn_route::{Facts, Note, RequestHead};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
+use http::HeaderMap;
 use http::request::Parts;
 use http::uri::Authority;
 
 use crate::attributes::Known;
+use crate::cluster::Cluster;
 use crate::downstream::{Asked, Downstream, Target};
 use crate::failure::Failure;
 use crate::filtering::Filters;
-use crate::plan::{Cluster, Plans, PortPlan, Reached, RoutePlan, ServicePlan};
+use crate::plan::{Plans, PortPlan, Reached, RoutePlan, ServicePlan};
 use crate::plugin::{Attached, FailStrategy};
 use crate::proxy::Proxy;
 use crate::record::Recorder;
+use crate::upstream::Upstream;
 
 /// A request, the snapshot that decides about it, and what has been decided.
 pub(crate) struct Exchange {
@@ -36,6 +40,10 @@ pub(crate) struct Exchange {
     pub(crate) recorder: Recorder,
     /// What filters have noted about the request.
     pub(crate) noted: Vec<Note>,
+    /// The endpoint that is being tried, where its cluster wants to know what comes of that.
+    pub(crate) tried: Option<Arc<Endpoint<Upstream>>>,
+    /// What the cross-origin rules of the route add to whatever is answered.
+    pub(crate) cross_origin: Option<HeaderMap>,
     /// Those that see this request; none, once its response has passed them.
     pub(crate) filters: Option<Filters>,
 }
@@ -180,6 +188,8 @@ impl Exchange {
             switch: None,
             recorder,
             noted: Vec::new(),
+            tried: None,
+            cross_origin: None,
             filters: None,
         }
     }

@@ -8,17 +8,18 @@ use cairn_config::State;
 use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
 use cairn_mesh::{Outbound, Service, Snapshot, Waypoint, Workload, l4};
-use cairn_route::Action;
+use cairn_route::{Action, Destination};
 use cairn_wasm::Reason;
 use http::request::Parts;
 
 use crate::authorize;
+use crate::cluster::Cluster;
 use crate::compile::compile;
 use crate::downstream::{Downstream, Target};
 use crate::exchange::Scope;
 use crate::failure::Failure;
 use crate::head;
-use crate::plan::{Cluster, Plans, RoutePlan};
+use crate::plan::{Plans, RoutePlan};
 use crate::plugin::{Attached, FailStrategy, Phase, Trials};
 use crate::upstream::{Dialer, Upstream};
 
@@ -263,20 +264,24 @@ impl Explanation {
 
     fn clusters(&mut self, plans: &Plans, waypoint: &Waypoint, route: &RoutePlan) {
         // A sole destination gets everything, whatever its weight.
-        let weights: Vec<Option<u32>> = match route.action() {
-            Some(Action::Forward(all)) if all.iter().nth(1).is_some() => {
-                all.iter().map(|destination| Some(destination.weight)).collect()
-            }
+        let destinations: Vec<Option<&Destination>> = match route.action() {
+            Some(Action::Forward(all)) => all.iter().map(Some).collect(),
             _ => vec![None],
         };
-        for (weight, cluster) in weights.iter().zip(&route.clusters) {
+        let many = destinations.len() > 1;
+        for (destination, cluster) in destinations.into_iter().zip(&route.clusters) {
+            if let Some(reason) = destination.and_then(|destination| destination.broken.as_deref()) {
+                self.say("cluster", format!("500: {reason}"));
+                continue;
+            }
+            let weight = destination.filter(|_| many).map(|destination| destination.weight);
             match cluster.as_deref() {
                 None => {
                     let answer =
                         "503: the mesh has no such host, port or subset; `cairn validate` says which";
                     self.say("cluster", answer.to_owned());
                 }
-                Some(cluster) => self.endpoints(plans, waypoint, *weight, cluster),
+                Some(cluster) => self.endpoints(plans, waypoint, weight, cluster),
             }
         }
     }
@@ -284,10 +289,10 @@ impl Explanation {
     fn endpoints(&mut self, plans: &Plans, waypoint: &Waypoint, weight: Option<u32>, cluster: &Cluster) {
         let weight = weight.map_or_else(String::new, |weight| format!(" (weight {weight})"));
         self.say("cluster", format!("{}{weight}", cluster.name));
-        if cluster.endpoints.is_empty() {
+        if cluster.endpoints().next().is_none() {
             self.say("endpoint", answer(&Failure::NoHealthyUpstream));
         }
-        for endpoint in &cluster.endpoints {
+        for endpoint in cluster.endpoints() {
             let upstream = &endpoint.data;
             let guard = upstream.guard.as_deref();
             let through = guard.map_or_else(String::new, |guard| {
@@ -383,7 +388,7 @@ fn connection(plans: &Plans, caller: &Workload, local: SocketAddr) -> Option<Dow
         None => {
             let workload = plans.mesh.workload_by_ip(local.ip())?;
             let upstream = Upstream::direct(&Arc::new(Dialer::offline()), workload, local);
-            let route = Arc::new(RoutePlan::direct(upstream, local));
+            let route = Arc::new(RoutePlan::direct(upstream, local, &plans.retry));
             Target::Workload(Arc::clone(&workload.uid), local, route)
         }
     };

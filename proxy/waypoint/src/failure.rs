@@ -60,13 +60,17 @@ impl Flags {
     /// The endpoint reset the stream.
     pub const UPSTREAM_REMOTE_RESET: Flags = Flags(1 << 13);
 
-    const NAMES: [(Flags, &'static str); 14] = [
+    /// As much was under way as may be.
+    pub const UPSTREAM_OVERFLOW: Flags = Flags(1 << 14);
+
+    const NAMES: [(Flags, &'static str); 15] = [
         (Flags::NO_HEALTHY_UPSTREAM, "UH"),
         (Flags::RETRIES_EXCEEDED, "URX"),
         (Flags::UPSTREAM_TIMEOUT, "UT"),
         (Flags::UPSTREAM_REMOTE_RESET, "UR"),
         (Flags::UPSTREAM_CONNECTION_FAILURE, "UF"),
         (Flags::UPSTREAM_TERMINATION, "UC"),
+        (Flags::UPSTREAM_OVERFLOW, "UO"),
         (Flags::NO_ROUTE, "NR"),
         (Flags::NO_CLUSTER, "NC"),
         (Flags::DELAY_INJECTED, "DI"),
@@ -167,6 +171,13 @@ pub enum Failure {
     },
     /// The route's timeout passed.
     ResponseTimeout,
+    /// The last attempt took longer than one may, after `retries` retries.
+    PerTryTimeout {
+        /// How many attempts came before.
+        retries: u32,
+    },
+    /// As much is under way to the destination as may be.
+    Overflow,
     /// The path cannot be normalised without ambiguity.
     AmbiguousPath,
     /// The request names no host.
@@ -210,7 +221,9 @@ impl Failure {
             | Failure::RequestTooLarge
             | Failure::DownstreamBody
             | Failure::StreamIdle => Side::Downstream,
-            Failure::Upstream { .. } | Failure::ResponseTimeout => Side::Upstream,
+            Failure::Upstream { .. } | Failure::ResponseTimeout | Failure::PerTryTimeout { .. } => {
+                Side::Upstream
+            }
             _ => Side::Local,
         }
     }
@@ -224,6 +237,7 @@ impl Failure {
             details: Cow::Borrowed(details),
             grpc_status: None,
             close: false,
+            overloaded: false,
         };
         let none = Flags::default();
         match self {
@@ -272,6 +286,25 @@ impl Failure {
                 Flags::UPSTREAM_TIMEOUT,
                 "response_timeout",
             ),
+            Failure::PerTryTimeout { retries } => reply(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream request timeout",
+                if *retries > 0 {
+                    Flags::UPSTREAM_TIMEOUT.with(Flags::RETRIES_EXCEEDED)
+                } else {
+                    Flags::UPSTREAM_TIMEOUT
+                },
+                "upstream_per_try_timeout",
+            ),
+            Failure::Overflow => Reply {
+                overloaded: true,
+                ..reply(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+                    Flags::UPSTREAM_OVERFLOW,
+                    "upstream_reset_before_response_started{overflow}",
+                )
+            },
             Failure::AmbiguousPath => Reply {
                 close: true,
                 ..reply(StatusCode::BAD_REQUEST, "", none, "path_normalization_failed")
@@ -399,6 +432,8 @@ pub struct Reply {
     pub grpc_status: Option<u8>,
     /// Whether the client's connection must end with the reply.
     pub close: bool,
+    /// Whether the client is told (`x-envoy-overloaded`) that trying again at once makes it worse.
+    pub overloaded: bool,
 }
 
 /// Flags and details of a connection that was carried as bytes and did not end by itself.
@@ -468,6 +503,7 @@ fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {
         details: Cow::Owned(format!("upstream_reset_before_response_started{{{detail}}}")),
         grpc_status: None,
         close: false,
+        overloaded: false,
     }
 }
 

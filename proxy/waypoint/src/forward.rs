@@ -1,17 +1,20 @@
 //! Phase 6 and 7, route and attempt: a request as its route wants it, sent to the route's cluster.
 
+use cairn_balance::Outcome;
 use cairn_http::body::Body;
 use cairn_route::{Destination, HeaderOperations, rewrite};
-use http::header::HOST;
+use http::header::{HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Body as _;
 
+use crate::attempt::Trial;
 use crate::deadline::{self, Sending, Timed, Timer};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::plan::RoutePlan;
+use crate::timeouts::Timeouts;
 use crate::upload::Upload;
-use crate::{attempt, respond, switch};
+use crate::{attempt, mirror, respond, switch};
 
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
 const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-envoy-original-host");
@@ -24,28 +27,56 @@ pub(crate) async fn send(
     destination: Option<&Destination>,
     body: Body,
 ) -> Result<Response<Body>, Failure> {
+    if destination.is_some_and(|destination| destination.broken.is_some()) {
+        return Err(Failure::BrokenRoute);
+    }
     let cluster = route.cluster(destination).ok_or(Failure::ClusterNotFound)?;
     exchange.recorder.clustered(cluster);
     let response_headers = destination.map(|destination| &destination.response_headers);
     let quoted = quoted(exchange, response_headers);
+    let affinity = cluster.affinity(&exchange.parts, exchange.downstream.remote.ip());
     let uri = target(exchange, route)?;
+    let retry = &route.retry;
+    let timeouts = Timeouts {
+        request: route.timeout(),
+        attempt: retry.per_try_timeout,
+    };
+    let is_grpc = exchange.recorder.is_grpc();
+    let timeouts = Timeouts::new(timeouts, &mut exchange.parts.headers, is_grpc);
     operate(exchange, route, destination);
     let (body, ended) = count(exchange, body);
-    let mut timer = route.timeout().map(|timeout| deadline::timer(timeout, ended));
+    let mut timer = timeouts
+        .request
+        .map(|timeout| deadline::timer(timeout, ended.clone()));
     let request = request(exchange, uri, body);
+    let request = mirror::copy(exchange, route, request);
 
-    let attempt = attempt::send(exchange, cluster, request);
+    let trial = Trial {
+        retry,
+        timeout: timeouts.attempt,
+        sending: ended,
+        hash: affinity.hash,
+    };
+    let attempt = attempt::send(exchange, cluster, trial, request);
     let (mut response, took) = match &mut timer {
         None => attempt.await?,
         Some(timer) => tokio::select! {
             biased;
             answered = attempt => answered?,
-            () = timer => return Err(Failure::ResponseTimeout),
+            () = timer => {
+                if let Some(endpoint) = exchange.tried.take() {
+                    cluster.observe(&endpoint, Outcome::Timeout);
+                }
+                return Err(Failure::ResponseTimeout);
+            }
         },
     };
     exchange.recorder.answering();
     let switched = switch::accepted(exchange, &mut response);
     respond::upstream(exchange, &mut response, took);
+    if let Some(cookie) = affinity.cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     if let Some(operations) = response_headers {
         respond::operate(exchange, operations, &route.name, &quoted, &mut response);
     }

@@ -6,15 +6,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cairn_balance::{Outcome, Picked};
 use cairn_http::upgrade::{Count, Counters, Timeouts, bridge};
 use cairn_telemetry::traffic::{Reporter, SecurityPolicy, TcpLabels, TcpSeries};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::access_log::{Record, UpstreamLocal};
+use crate::breaker::Overflow;
+use crate::cluster::Cluster;
 use crate::downstream::Downstream;
 use crate::exchange::Scope;
 use crate::failure::{Failure, Flags, UpstreamFault};
-use crate::plan::{Cluster, Plans};
+use crate::plan::Plans;
 use crate::proxy::Proxy;
 use crate::upstream::{Stream, Upstream};
 use crate::{authorize, failure};
@@ -46,7 +50,12 @@ pub(crate) async fn serve(
         connection_security_policy: SecurityPolicy::MutualTls,
     };
     match open(downstream, &scope, &mut record).await {
-        Ok((stream, endpoint)) => {
+        Ok(Opened {
+            stream,
+            endpoint,
+            permit: _permit,
+            timeouts,
+        }) => {
             let labels = TcpLabels {
                 destination: endpoint.data.labels.clone(),
                 ..labels
@@ -58,7 +67,7 @@ pub(crate) async fn serve(
                 counters: Counters::default(),
             };
             tokio::select! {
-                bridged = bridge(client, stream, TIMEOUTS, &carried) => if let Some(error) = bridged.error {
+                bridged = bridge(client, stream, timeouts, &carried) => if let Some(error) = bridged.error {
                     (record.flags, record.details) = failure::broken(&error);
                 },
                 () = downstream.drain.forced() => record.details = "drained".into(),
@@ -106,12 +115,16 @@ impl Count for Carried<'_> {
     }
 }
 
+/// A connection to an endpoint, which counts for as long as this is there.
+struct Opened {
+    stream: Stream,
+    endpoint: Picked<Upstream>,
+    permit: Option<OwnedSemaphorePermit>,
+    timeouts: Timeouts,
+}
+
 /// Authorizes the connection and opens one to an endpoint; one that cannot be reached is passed over for another.
-async fn open(
-    downstream: &Downstream,
-    scope: &Scope,
-    record: &mut Record,
-) -> Result<(Stream, cairn_balance::Picked<Upstream>), Failure> {
+async fn open(downstream: &Downstream, scope: &Scope, record: &mut Record) -> Result<Opened, Failure> {
     authorize::check(scope.policies(downstream.access()))?;
     if let Some(attached) = scope.unmissable() {
         let plugin = Arc::clone(&attached.spec.label);
@@ -124,21 +137,40 @@ async fn open(
     }
     let cluster: &Arc<Cluster> = scope.default_cluster().ok_or(Failure::ClusterNotFound)?;
     record.upstream_cluster = Arc::clone(&cluster.name);
+    let hash = cluster.affinity_of_connection(downstream.remote.ip());
+    let permit = match &cluster.breaker {
+        None => None,
+        Some(breaker) => breaker.connect().await.map_err(|Overflow| Failure::Overflow)?,
+    };
+    let timeouts = match cluster.tcp_idle {
+        None => TIMEOUTS,
+        Some(idle) => Timeouts {
+            idle: (!idle.is_zero()).then_some(idle),
+            ..TIMEOUTS
+        },
+    };
     let mut failed = Vec::new();
     let mut failure = Failure::NoHealthyUpstream;
     while failed.len() < ATTEMPTS {
         let fresh = |upstream: &Upstream| !failed.contains(&upstream.address);
-        let Some(endpoint) = cluster.pick(fresh) else {
+        let Some(endpoint) = cluster.pick(hash, fresh) else {
             break;
         };
         record.upstream_host = Some(endpoint.data.address);
         match endpoint.data.connections.open().await {
             Ok(stream) => {
+                cluster.observe(&endpoint, Outcome::Status(200));
                 let local = stream.local_address();
                 record.upstream_local = Some(local.map_or(UpstreamLocal::Tunnel, UpstreamLocal::Address));
-                return Ok((stream, endpoint));
+                return Ok(Opened {
+                    stream,
+                    endpoint,
+                    permit,
+                    timeouts,
+                });
             }
             Err(error) => {
+                cluster.observe(&endpoint, Outcome::Unreachable);
                 let retries = u32::try_from(failed.len()).unwrap_or(u32::MAX);
                 failure = Failure::Upstream {
                     fault: UpstreamFault::Connect(error.to_string()),

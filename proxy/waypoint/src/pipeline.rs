@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cairn_http::body::{Body, Error, Observed};
-use cairn_route::Action;
+use cairn_route::{Action, CrossOrigin};
 use http::{Request, Response};
 
 use crate::downstream::Downstream;
@@ -43,6 +43,10 @@ pub(crate) async fn serve(
             response
         }
     };
+    let mut response = response;
+    if let Some(fields) = exchange.cross_origin.take() {
+        respond::override_with(response.headers_mut(), fields);
+    }
     // Phase 9, record: when the body has ended.
     let recorder = exchange.recorder;
     let grpc = recorder.is_grpc();
@@ -58,6 +62,13 @@ async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Fail
     exchange.recorder.routed(&route.name);
     if let Some(fault) = route.fault() {
         fault::inject(fault, &mut exchange.recorder).await?;
+    }
+    if let Some(cors) = route.cors() {
+        match cors.judge(exchange.parts.method.as_str(), &exchange.parts.headers) {
+            CrossOrigin::Untouched => {}
+            CrossOrigin::Allowed(fields) => exchange.cross_origin = Some(fields),
+            CrossOrigin::Preflight(fields) => return Ok(respond::preflight(exchange, fields)),
+        }
     }
     let (body, changed) = filter(exchange, Phase::Last, body).await?;
     if changed {

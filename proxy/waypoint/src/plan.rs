@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_authz::PolicySet;
-use cairn_balance::{Balancer, Endpoint, Picked, Policy};
+use cairn_balance::{Balancer, Endpoint, Policy, Tiers};
 use cairn_identity::SpiffeId;
 use cairn_mesh::{AppProtocol, Service, Snapshot, Waypoint, Workload};
 use cairn_route::rewrite::PathRewrite;
-use cairn_route::{Action, Destination, Fault, HeaderOperations, Route, RouteTable};
+use cairn_route::{Action, Cors, Destination, Fault, HeaderOperations, Mirror, Retry, Route, RouteTable};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
 
 use crate::access_log::Format;
+use crate::cluster::Cluster;
 use crate::plugin::{Attached, PluginSpec};
 use crate::upstream::Upstream;
 
@@ -38,6 +39,8 @@ pub struct Plans {
     pub(crate) outbound: HashMap<String, Callee>,
     /// The plugins that bind to anything of this waypoint.
     pub(crate) plugins: Vec<Arc<PluginSpec>>,
+    /// When requests are sent again whose route says nothing about that.
+    pub(crate) retry: Retry,
     /// None: no access log.
     pub(crate) access_log: Option<Format>,
 }
@@ -109,17 +112,12 @@ pub(crate) struct RoutePlan {
     pub(crate) name: Arc<str>,
     /// None for the default route.
     pub(crate) route: Option<Arc<Route>>,
+    /// What the route says of retries, else the mesh.
+    pub(crate) retry: Retry,
     /// In the order of the route's destinations; the default route has one.
     pub(crate) clusters: Vec<Option<Arc<Cluster>>>,
-}
-
-/// The endpoints of one destination: a service's port, or a subset of it.
-pub(crate) struct Cluster {
-    /// Istio's name for it: `inbound-vip|5000|http/v1|helloworld.default.svc.cluster.local`.
-    pub(crate) name: Arc<str>,
-    pub(crate) protocol: AppProtocol,
-    pub(crate) balancer: Balancer,
-    pub(crate) endpoints: Vec<Arc<Endpoint<Upstream>>>,
+    /// In the order of the route's mirrors.
+    pub(crate) mirror_clusters: Vec<Option<Arc<Cluster>>>,
 }
 
 impl Plans {
@@ -257,17 +255,17 @@ impl PortPlan {
 
 impl RoutePlan {
     /// The way to one workload that was addressed itself.
-    pub(crate) fn direct(upstream: Upstream, address: SocketAddr) -> RoutePlan {
-        let cluster = Cluster {
-            name: format!("inbound-vip|{}|direct|{}", address.port(), address.ip()).into(),
-            protocol: AppProtocol::Unknown,
-            balancer: Balancer::new(Policy::Random),
-            endpoints: vec![Arc::new(Endpoint::new(upstream))],
-        };
+    pub(crate) fn direct(upstream: Upstream, address: SocketAddr, retry: &Retry) -> RoutePlan {
+        let name = format!("inbound-vip|{}|direct|{}", address.port(), address.ip());
+        let endpoints = vec![Arc::new(Endpoint::new(upstream))];
+        let endpoints = Tiers::flat(endpoints, None, Balancer::new(Policy::Random));
+        let cluster = Cluster::new(name.into(), AppProtocol::Unknown, endpoints, false);
         RoutePlan {
             name: "default".into(),
             route: None,
+            retry: retry.clone(),
             clusters: vec![Some(Arc::new(cluster))],
+            mirror_clusters: Vec::new(),
         }
     }
 
@@ -276,7 +274,7 @@ impl RoutePlan {
         self.clusters
             .iter()
             .flatten()
-            .flat_map(|cluster| &cluster.endpoints)
+            .flat_map(|cluster| cluster.endpoints())
             .all(|endpoint| {
                 let known = &endpoint.data.workload;
                 known.uid == workload.uid
@@ -298,6 +296,16 @@ impl RoutePlan {
         self.route.as_ref()?.timeout
     }
 
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        self.route.as_ref()?.cors.as_ref()
+    }
+
+    /// None, rather than none of them.
+    pub(crate) fn mirrors(&self) -> Option<&[Mirror]> {
+        let mirrors = self.route.as_ref()?.mirrors.as_slice();
+        (!mirrors.is_empty()).then_some(mirrors)
+    }
+
     pub(crate) fn rewrite(&self) -> Option<&PathRewrite> {
         self.route.as_ref()?.rewrite.as_ref()
     }
@@ -315,14 +323,5 @@ impl RoutePlan {
             _ => 0,
         };
         self.clusters.get(place)?.as_ref()
-    }
-}
-
-impl Cluster {
-    /// An endpoint that is acceptable, or none.
-    pub(crate) fn pick(&self, acceptable: impl Fn(&Upstream) -> bool) -> Option<Picked<Upstream>> {
-        self.balancer.pick(&self.endpoints, &mut rand::rng(), |endpoint| {
-            !acceptable(&endpoint.data)
-        })
     }
 }

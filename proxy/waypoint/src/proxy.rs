@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use cairn_telemetry::AccessLog;
 use cairn_telemetry::traffic::{HttpMetrics, Interned, ServiceLabels, TcpMetrics, WorkloadLabels};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::plan::Plans;
 use crate::plugin::Slots;
@@ -19,6 +19,8 @@ pub(crate) struct Proxy {
     pub(crate) dialer: Arc<Dialer>,
     /// The filters, one place for each plugin.
     pub(crate) slots: Arc<Slots>,
+    /// Room for copies of requests that are under way to mirrors.
+    pub(crate) mirrored: Arc<Semaphore>,
     pub(crate) access_log: AccessLog,
     pub(crate) http: HttpMetrics,
     pub(crate) tcp: TcpMetrics,

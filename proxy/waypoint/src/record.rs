@@ -20,11 +20,13 @@ use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
 use crate::access_log::{Record, UpstreamLocal};
+use crate::breaker::UnderWay;
+use crate::cluster::Cluster;
 use crate::deadline::TimedOut;
 use crate::downstream::Downstream;
 use crate::failure::{Failure, Flags};
 use crate::filtering::Stopped;
-use crate::plan::{Cluster, Plans};
+use crate::plan::Plans;
 use crate::proxy::Proxy;
 use crate::upload::Progress;
 use crate::upstream::Upstream;
@@ -41,7 +43,7 @@ struct Open {
     progress: Arc<Progress>,
     service: Interned<ServiceLabels>,
     destination: Option<Interned<WorkloadLabels>>,
-    held: Option<Picked<Upstream>>,
+    held: Option<(Picked<Upstream>, UnderWay)>,
     grpc: bool,
     grpc_status: Option<u16>,
     /// gRPC messages of the response.
@@ -172,9 +174,9 @@ impl Recorder {
     }
 
     /// Counts the request against its endpoint until its end.
-    pub(crate) fn hold(&mut self, endpoint: Picked<Upstream>) {
+    pub(crate) fn hold(&mut self, endpoint: Picked<Upstream>, under_way: UnderWay) {
         if let Some(open) = &mut self.0 {
-            open.held = Some(endpoint);
+            open.held = Some((endpoint, under_way));
         }
     }
 

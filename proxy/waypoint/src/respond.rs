@@ -16,6 +16,7 @@ use crate::plan::RoutePlan;
 
 const ISTIO_ENVOY: HeaderValue = HeaderValue::from_static("istio-envoy");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
+const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 const UPSTREAM_SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
 
 /// Prepares an endpoint's response: the fields that end at this hop go, those that Istio's proxies add come.
@@ -58,6 +59,10 @@ pub(crate) fn failure(exchange: &mut Exchange, reply: Reply) -> Response<Body> {
         local(reply.status, Bytes::from(reply.body.into_owned()))
     };
     response.headers_mut().insert(SERVER, ISTIO_ENVOY);
+    if reply.overloaded {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert(OVERLOADED, yes);
+    }
     if reply.close && exchange.parts.version <= Version::HTTP_11 {
         response
             .headers_mut()
@@ -120,6 +125,28 @@ pub(crate) fn redirect(
     let mut response = local(redirect.status, Bytes::new());
     response.headers_mut().insert(LOCATION, location);
     Ok(own(exchange, route, response))
+}
+
+/// The answer to a preflight.
+pub(crate) fn preflight(exchange: &mut Exchange, fields: HeaderMap) -> Response<Body> {
+    let mut response = local(StatusCode::OK, Bytes::new());
+    *response.headers_mut() = fields;
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(0));
+    response.headers_mut().insert(SERVER, ISTIO_ENVOY);
+    exchange
+        .recorder
+        .answered(response.status(), response.headers(), "cors_response".into());
+    response
+}
+
+/// Puts fields in place of those of the same names.
+pub(crate) fn override_with(headers: &mut HeaderMap, fields: HeaderMap) {
+    for name in fields.keys() {
+        headers.remove(name);
+    }
+    headers.extend(fields);
 }
 
 /// Finishes a response that a route makes itself.

@@ -15,7 +15,7 @@ use cairn_telemetry::metrics::{Expose, Registry};
 use cairn_telemetry::server::ServeError;
 use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics};
 use cairn_telemetry::{AccessLog, Readiness, Sink, SinkError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::accept::Acceptor;
@@ -23,6 +23,7 @@ use crate::admin::{self, Addresses};
 use crate::calls::Calls;
 use crate::compile::Compiler;
 use crate::follow::Follow;
+use crate::mirror;
 use crate::plugin::{Loader, Slots, Storage};
 use crate::proxy::Proxy;
 use crate::upstream::Dialer;
@@ -174,6 +175,7 @@ impl Waypoint {
             plans: ArcSwap::from_pointee(plans),
             dialer,
             slots: Arc::clone(&slots),
+            mirrored: Arc::new(Semaphore::new(mirror::UNDER_WAY)),
             access_log: access_log.clone(),
             http: HttpMetrics::register(&registry, SeriesOptions::default()),
             tcp: TcpMetrics::register(&registry, SeriesOptions::default()),

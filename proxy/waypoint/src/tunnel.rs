@@ -108,6 +108,6 @@ fn to_workload(
         .reach(&workload.uid, address, peer)
         .ok_or(Refusal::NotOurs)?;
     let upstream = Upstream::direct(&proxy.dialer, workload, address);
-    let route = Arc::new(RoutePlan::direct(upstream, address));
+    let route = Arc::new(RoutePlan::direct(upstream, address, &plans.retry));
     Ok(Target::Workload(Arc::clone(&workload.uid), address, route))
 }

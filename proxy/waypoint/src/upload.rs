@@ -12,7 +12,7 @@ use cairn_http::grpc::Messages;
 use cairn_http::serve::STREAM_IDLE;
 use cairn_http::silence::Silence;
 use http_body::{Frame, SizeHint};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 /// How far a request has come, for whoever else looks at it.
 #[derive(Debug, Default)]
@@ -49,13 +49,13 @@ pub(crate) struct Upload {
     /// `None`: not gRPC.
     messages: Option<Messages>,
     /// Told when there is nothing more to come; dropped, when the body is.
-    ended: Option<oneshot::Sender<()>>,
+    ended: Option<watch::Sender<bool>>,
 }
 
 impl Upload {
     /// The body, and the news of its end.
-    pub(crate) fn new(body: Body, progress: Arc<Progress>, grpc: bool) -> (Upload, oneshot::Receiver<()>) {
-        let (ended, news) = oneshot::channel();
+    pub(crate) fn new(body: Body, progress: Arc<Progress>, grpc: bool) -> (Upload, watch::Receiver<bool>) {
+        let (ended, news) = watch::channel(false);
         let upload = Upload {
             body,
             progress,
@@ -83,7 +83,7 @@ impl Upload {
     fn end(&mut self) {
         if let Some(ended) = self.ended.take() {
             // Nobody waits for it when the route has no timeout.
-            let _ = ended.send(());
+            let _ = ended.send(true);
         }
     }
 }

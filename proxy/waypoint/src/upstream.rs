@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use cairn_hbone::{Authority, ConnectError, ConnectRequest, Destination, Pool as Tunnels, Tunnel};
 use cairn_http::pool;
@@ -44,7 +46,7 @@ impl Upstream {
             workload: Arc::clone(workload),
             address,
             guard: None,
-            connections: Arc::new(Connections::new(dial)),
+            connections: Arc::new(Connections::new(dial, Keeping::default())),
         }
     }
 }
@@ -57,8 +59,8 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    fn new(dial: Dial) -> Connections {
-        let pool = |version| pool::Upstream::new(dial.clone(), version, pool::Settings::default());
+    fn new(dial: Dial, keeping: Keeping) -> Connections {
+        let pool = |version| pool::Upstream::new(dial.clone(), version, keeping.settings());
         Connections {
             http1: pool(pool::Version::Http1),
             http2: pool(pool::Version::Http2),
@@ -86,9 +88,30 @@ pub(crate) struct Upstreams {
     known: HashMap<Key, Weak<Connections>>,
 }
 
+/// How connections to an endpoint are to be kept. What is `None` is as the pool has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Keeping {
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_requests: Option<NonZeroU32>,
+    pub(crate) max_streams: Option<usize>,
+}
+
+impl Keeping {
+    fn settings(self) -> pool::Settings {
+        let mut settings = pool::Settings::default();
+        settings.connect_timeout = self.connect_timeout.unwrap_or(settings.connect_timeout);
+        settings.idle_timeout = self.idle_timeout.unwrap_or(settings.idle_timeout);
+        settings.max_requests = self.max_requests;
+        settings.max_streams = self.max_streams.unwrap_or(settings.max_streams);
+        settings
+    }
+}
+
 /// What must stay the same for a connection to be used again.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
+    keeping: Keeping,
     uid: Arc<str>,
     identity: SpiffeId,
     address: SocketAddr,
@@ -126,7 +149,12 @@ impl Upstreams {
     }
 
     /// The upstream of a workload's port where `leg` leads; `None` when it leads nowhere.
-    pub(crate) fn get(&mut self, workload: &Arc<Workload>, leg: Outbound) -> Option<Upstream> {
+    pub(crate) fn get(
+        &mut self,
+        workload: &Arc<Workload>,
+        leg: Outbound,
+        keeping: Keeping,
+    ) -> Option<Upstream> {
         let (address, guard) = match leg {
             Outbound::Hbone { authority, .. } => (authority, None),
             Outbound::Plain { address, .. } => (address, None),
@@ -143,17 +171,19 @@ impl Upstreams {
             },
         };
         let key = Key {
+            keeping,
             uid: Arc::clone(&workload.uid),
             identity: workload.identity.clone(),
             address,
             way: way.clone(),
         };
         let connections = self.known.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let connections = Arc::new(Connections::new(Dial {
+            let dial = Dial {
                 dialer: Arc::clone(&self.dialer),
                 address,
                 way,
-            }));
+            };
+            let connections = Arc::new(Connections::new(dial, keeping));
             self.known.insert(key, Arc::downgrade(&connections));
             connections
         });
@@ -165,6 +195,11 @@ impl Upstreams {
             guard,
             connections,
         })
+    }
+
+    /// The address that connections come from.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.dialer.source
     }
 
     /// Closes the pools of workloads that no plan names any more, and forgets them.

@@ -7,7 +7,7 @@ use cairn_tests::{Directory, Example, Network};
 use crate::{cairn, text};
 
 /// Directories whose files are for one that is a mesh, each on its own: an example of one change after the other.
-const CHANGES: [(&str, &str); 1] = [("walkthrough", "helloworld")];
+const CHANGES: [(&str, &str); 2] = [("walkthrough", "helloworld"), ("traffic", "bookinfo")];
 
 #[test]
 fn every_example_validates_without_a_word() {
@@ -16,7 +16,14 @@ fn every_example_validates_without_a_word() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     examples.sort();
-    for known in ["bookinfo", "filters", "helloworld", "httpbin", "walkthrough"] {
+    for known in [
+        "bookinfo",
+        "filters",
+        "helloworld",
+        "httpbin",
+        "traffic",
+        "walkthrough",
+    ] {
         assert!(
             examples.iter().any(|example| example == known),
             "{known} is gone: {examples:?}"

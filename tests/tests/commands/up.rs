@@ -92,6 +92,84 @@ spec:
     assert_eq!(ended.errors, "", "{}", ended.text);
 }
 
+/// Puts a file of `examples/traffic` in the place of the last one.
+fn change(example: &Example, up: &Process, file: &str, version: usize) {
+    let yaml = std::fs::read_to_string(Example::path("traffic").join(file)).unwrap();
+    example.directory.write("traffic.yaml", &yaml);
+    up.wait_for_text(&format!("Changed, version {version}:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_of_bookinfo_goes_where_the_examples_say() {
+    let example = Example::copy("bookinfo");
+    let up = up(&example);
+    let sleep = Client::from(example.ip("127.0.21.9"));
+    let reviews = example.socket("127.0.11.3", 9080);
+    let send = async |user: &str| -> Answer {
+        let request = Request::get("/reviews/0")
+            .header("end-user", user)
+            .body("")
+            .unwrap();
+        sleep.send(reviews, request).await.expect("there is an answer")
+    };
+    let seen = async |user: &str| version(&send(user).await.body);
+
+    change(&example, &up, "reviews-by-user.yaml", 2);
+    for _ in 0..10 {
+        assert_eq!(
+            (seen("jason").await, seen("frodo").await),
+            (Some("v2"), Some("v1"))
+        );
+    }
+
+    change(&example, &up, "reviews-half.yaml", 3);
+    let mut red = 0;
+    for _ in 0..200 {
+        match seen("frodo").await {
+            Some("v3") => red += 1,
+            other => assert_eq!(other, Some("v1")),
+        }
+    }
+    // One in a hundred thousand times it is further off.
+    assert!((69..=131).contains(&red), "{red} of 200");
+
+    change(&example, &up, "ratings-fault.yaml", 4);
+    let ratings = example.socket("127.0.11.4", 9080);
+    for (user, status) in [("jason", 500), ("frodo", 200)] {
+        let request = Request::get("/ratings/0")
+            .header("end-user", user)
+            .body("")
+            .unwrap();
+        let answer = sleep.send(ratings, request).await.expect("there is an answer");
+        assert_eq!(answer.status.as_u16(), status, "{user}: {}", answer.body);
+    }
+
+    change(&example, &up, "reviews-timeout.yaml", 5);
+    let late = send("frodo").await;
+    assert_eq!(
+        (late.status.as_u16(), &*late.body),
+        (504, "upstream request timeout")
+    );
+
+    change(&example, &up, "reviews-mirror.yaml", 6);
+    // Of v1 and v3 only the latter asks for ratings.
+    let asked = || up.text().matches("GET /ratings/0 HTTP/1.1").count();
+    let before = asked();
+    for _ in 0..5 {
+        assert_eq!(seen("frodo").await, Some("v1"));
+    }
+    for _ in 0..500 {
+        if asked() >= before + 5 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(asked() >= before + 5, "v3 has got no copies: {}", up.text());
+    up.terminate();
+    let ended = up.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn httpbin_is_routed_and_guarded() {
     let example = Example::copy("httpbin");

@@ -292,19 +292,19 @@ fn a_field_without_effect_is_told_and_is_no_error() {
         let file = entry.unwrap().path();
         std::fs::copy(&file, directory.path().join(file.file_name().unwrap())).unwrap();
     }
-    let mirror = "
+    let rule = "
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: helloworld-v1}
 spec:
   host: helloworld-v1.default.svc.cluster.local
   trafficPolicy:
-    loadBalancer: {warmup: {duration: 10s}}
+    proxyProtocol: {version: V2}
 ";
-    directory.write("warmup.yaml", mirror);
+    directory.write("proxy-protocol.yaml", rule);
     let output = cairn(&["validate", text(directory.path())]);
     assert_eq!(output.code, Some(0), "{}", output.text);
-    let place = directory.path().join("warmup.yaml:");
+    let place = directory.path().join("proxy-protocol.yaml:");
     let line = output.text.lines().find(|line| line.starts_with(text(&place)));
     let line = line.unwrap_or_else(|| panic!("nothing is said of it:\n{}", output.text));
     assert!(
@@ -328,4 +328,37 @@ fn a_directory_that_cannot_be_read_is_one_sentence() {
         let begin = format!("cairn: {directory}: {says}");
         assert!(output.errors.starts_with(&begin), "{}", output.errors);
     }
+}
+
+#[test]
+fn routes_of_the_gateway_api_have_a_status() {
+    let directory = Directory::new(Network::new());
+    for entry in std::fs::read_dir(Example::path("helloworld")).unwrap() {
+        let file = entry.unwrap().path();
+        std::fs::copy(&file, directory.path().join(file.file_name().unwrap())).unwrap();
+    }
+    let route = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: hello}
+spec:
+  parentRefs:
+  - {group: '', kind: Service, name: helloworld}
+  - {group: '', kind: Service, name: nobody}
+  rules:
+  - backendRefs: [{name: helloworld, port: 5000}, {name: missing, port: 5000}]
+";
+    directory.write("route.yaml", route);
+    let output = cairn(&["validate", text(directory.path())]);
+    let line = |parent: &str| {
+        let begin = format!("status: HTTPRoute default/hello under Service {parent}; ");
+        let line = output.text.lines().find_map(|line| line.strip_prefix(&*begin));
+        line.unwrap_or_else(|| panic!("no status under {parent}:\n{}", output.text))
+    };
+    assert!(
+        line("helloworld").starts_with("Accepted=True (Accepted); ResolvedRefs=False (BackendNotFound: ")
+    );
+    assert!(line("nobody").starts_with("Accepted=False ("));
+    let unbound = "HTTPRoute default/hello: spec.parentRefs[1].name: applies to nothing";
+    assert!(output.text.contains(unbound), "{}", output.text);
 }

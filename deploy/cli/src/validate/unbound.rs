@@ -58,6 +58,11 @@ fn why(virtual_service: &VirtualService, mesh: &Snapshot) -> (String, &'static s
         .filter_map(|host| mesh.service_by_host(host))
         .collect();
     match known.first() {
+        None if hosts.is_empty() => (
+            "applies to nothing: it has no hosts, and no other VirtualService that applies delegates to it"
+                .to_owned(),
+            "name hosts, or delegate to it",
+        ),
         None => (
             format!("applies to nothing: the mesh has no service {}", hosts.join(", ")),
             "correct the host, or add the Service",
@@ -76,6 +81,47 @@ fn why(virtual_service: &VirtualService, mesh: &Snapshot) -> (String, &'static s
             ),
         },
     }
+}
+
+/// Routes of the Gateway API whose parents no waypoint guards.
+pub(super) fn routes(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
+    let http = objects.http_routes.values();
+    let http = http.map(|route| (Kind::HttpRoute, route.metadata.key(), &route.spec.parent_refs));
+    let grpc = objects.grpc_routes.values();
+    let grpc = grpc.map(|route| (Kind::GrpcRoute, route.metadata.key(), &route.spec.parent_refs));
+    let guarded = guarded(mesh);
+    let mut problems = Vec::new();
+    for (kind, key, parents) in http.chain(grpc) {
+        for (place, parent) in parents.iter().enumerate() {
+            let is_service = match parent.kind.as_deref() {
+                Some("Service") => true,
+                Some("ServiceEntry") => false,
+                _ => continue,
+            };
+            let namespace = parent.namespace.as_deref().unwrap_or(&key.namespace);
+            let named = Key::new(namespace, parent.name.as_str());
+            let is_there = mesh.services().any(|service| {
+                (service.origin == Origin::Kubernetes) == is_service
+                    && service.namespace == named.namespace
+                    && service.name == named.name
+            });
+            let (message, hint) = match (is_there, guarded.contains(&(is_service, named.clone()))) {
+                (_, true) => continue,
+                (true, false) => (
+                    format!("applies to nothing: {named} is bound to no waypoint"),
+                    BIND,
+                ),
+                (false, _) => (
+                    format!("applies to nothing: the mesh has no service {named}"),
+                    "correct the name, or add the service",
+                ),
+            };
+            let object = ObjectRef::from_key(kind, &key);
+            let field = format!("spec.parentRefs[{place}].name");
+            problems.push(Problem::warning(object, field, message, hint));
+        }
+    }
+    problems
 }
 
 /// Policies attached to what is not there, or to what no waypoint guards.

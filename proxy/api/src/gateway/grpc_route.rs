@@ -1,5 +1,5 @@
 use super::filter::GrpcRouteFilter;
-use super::http_route::{HttpValueMatch, ValueMatchType};
+use super::http_route::{HttpValueMatch, SessionPersistence, ValueMatchType};
 use super::reference::ParentReference;
 use crate::meta::Object;
 
@@ -27,6 +27,8 @@ form! {
         pub filters: Vec<GrpcRouteFilter>,
         /// Backends, by weight.
         pub backend_refs: Vec<GrpcBackendRef>,
+        /// How the requests of one session find the same endpoint.
+        pub session_persistence: Option<SessionPersistence>,
     }
 
     /// Conditions on a request, all of which must hold.

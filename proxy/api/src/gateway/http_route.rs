@@ -29,6 +29,10 @@ form! {
         pub backend_refs: Vec<HttpBackendRef>,
         /// Time limits.
         pub timeouts: Option<HttpRouteTimeouts>,
+        /// Retries.
+        pub retry: Option<HttpRouteRetry>,
+        /// How the requests of one session find the same endpoint.
+        pub session_persistence: Option<SessionPersistence>,
     }
 
     /// Conditions on a request, all of which must hold.
@@ -88,6 +92,37 @@ form! {
         /// For each attempt. Zero: none.
         pub backend_request: Option<Duration>,
     }
+
+    /// Retries.
+    pub struct HttpRouteRetry {
+        /// Statuses for which a request is sent again, besides failures of the connection.
+        pub codes: Vec<u16>,
+        /// How many. Absent: the mesh's default.
+        pub attempts: Option<i32>,
+        /// Shortest pause between attempts.
+        pub backoff: Option<Duration>,
+    }
+
+    /// How the requests of one session find the same endpoint.
+    pub struct SessionPersistence {
+        /// Name of the cookie or header.
+        pub session_name: Option<String>,
+        /// How long a session lasts at most.
+        pub absolute_timeout: Option<Duration>,
+        /// How long a session lasts without requests.
+        pub idle_timeout: Option<Duration>,
+        /// What carries the session. Absent: a cookie.
+        #[serde(rename = "type")]
+        pub type_: Option<SessionPersistenceType>,
+        /// The cookie.
+        pub cookie_config: Option<SessionCookie>,
+    }
+
+    /// A session's cookie.
+    pub struct SessionCookie {
+        /// How long browsers keep it.
+        pub lifetime_type: Option<CookieLifetime>,
+    }
 }
 
 choice! {
@@ -99,6 +134,22 @@ choice! {
         Exact = "Exact",
         /// By a regular expression.
         RegularExpression = "RegularExpression",
+    }
+
+    /// What carries a session.
+    pub enum SessionPersistenceType {
+        /// A cookie.
+        Cookie = "Cookie",
+        /// A header.
+        Header = "Header",
+    }
+
+    /// How long browsers keep a cookie.
+    pub enum CookieLifetime {
+        /// As long as they run.
+        Session = "Session",
+        /// Until its time is over.
+        Permanent = "Permanent",
     }
 
     /// How headers, query parameters and gRPC methods are compared.

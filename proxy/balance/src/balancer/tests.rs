@@ -136,6 +136,109 @@ fn weights_are_noticed() {
     assert!(!Balancer::for_endpoints(Policy::Random, &endpoints(&[])).weighted);
 }
 
+fn came(at: &[u64]) -> Vec<Arc<Endpoint<usize>>> {
+    at.iter()
+        .enumerate()
+        .map(|(place, &since)| {
+            let standing = Arc::new(crate::Standing::new(since));
+            Arc::new(Endpoint::with_standing(place, 1, standing))
+        })
+        .collect()
+}
+
+/// The part of 20,000 idle choices at `now` that the last endpoint gets.
+fn newcomer(balancer: &Balancer, endpoints: &[Arc<Endpoint<usize>>], now: u64) -> f64 {
+    let mut rng = StdRng::seed_from_u64(11);
+    let hints = Hints { now, hash: None };
+    let chosen = (0..20_000).filter(|_| {
+        let picked = balancer.choose(endpoints, &mut rng, hints, |_| false).unwrap();
+        picked.data + 1 == endpoints.len()
+    });
+    chosen.count() as f64 / 20_000.0
+}
+
+#[test]
+fn new_endpoints_warm_up() {
+    let endpoints = came(&[0, 0, 0, 100_000]);
+    let warmup = Warmup::new(std::time::Duration::from_secs(10));
+    for policy in [Policy::default(), Policy::RoundRobin] {
+        let balancer = Balancer::warming(policy, warmup, &endpoints);
+        // Of the weights 3 and 0.1, 0.5, 1.
+        for (now, expected) in [
+            (100_500, 0.1 / 3.1),
+            (105_000, 0.5 / 3.5),
+            (110_000, 0.25),
+            (u64::MAX, 0.25),
+        ] {
+            let share = newcomer(&balancer, &endpoints, now);
+            assert!((share - expected).abs() < 0.015, "{policy:?} at {now}: {share}");
+        }
+    }
+    let random = Balancer::warming(Policy::Random, warmup, &endpoints);
+    assert!((newcomer(&random, &endpoints, 100_500) - 0.25).abs() < 0.015);
+}
+
+#[test]
+fn while_all_are_new_all_are_equal() {
+    let endpoints = came(&[5, 5, 5, 5]);
+    let warmup = Warmup::new(std::time::Duration::from_secs(10));
+    let balancer = Balancer::warming(Policy::default(), warmup, &endpoints);
+    assert!((newcomer(&balancer, &endpoints, 6) - 0.25).abs() < 0.015);
+}
+
+const LAYOUTS: [HashTable; 2] = [
+    HashTable::Ring { minimum_size: 1024 },
+    HashTable::Maglev { size: 1021 },
+];
+
+fn consistent(layout: HashTable, endpoints: &[Arc<Endpoint<usize>>]) -> Balancer {
+    Balancer::consistent(layout, endpoints, |place| format!("10.0.0.{place}:80"))
+}
+
+#[test]
+fn the_same_key_leads_to_the_same_endpoint() {
+    let endpoints = endpoints(&[1; 5]);
+    for layout in LAYOUTS {
+        let balancer = consistent(layout, &endpoints);
+        let pick = |key: u64, excluded: Option<usize>| {
+            let hints = Hints {
+                now: 0,
+                hash: Some(crate::hash(&key.to_le_bytes())),
+            };
+            let exclude = |it: &Endpoint<usize>| Some(it.data) == excluded;
+            balancer
+                .choose(&endpoints, &mut rand::rng(), hints, exclude)
+                .unwrap()
+                .data
+        };
+        let mut seen = BTreeMap::new();
+        for key in 0..500 {
+            let chosen = pick(key, None);
+            assert_eq!(pick(key, None), chosen);
+            // Only the keys of the excluded one go elsewhere, and always to the same place.
+            let other = (chosen + 1) % 5;
+            assert_eq!(pick(key, Some(other)), chosen);
+            let instead = pick(key, Some(chosen));
+            assert_ne!(instead, chosen);
+            assert_eq!(pick(key, Some(chosen)), instead);
+            *seen.entry((chosen, instead)).or_insert(0) += 1;
+        }
+        assert!(
+            seen.len() >= 15,
+            "{layout:?}: what is excluded is shared out: {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_key_any_endpoint_is_chosen() {
+    let endpoints = endpoints(&[1; 4]);
+    for layout in LAYOUTS {
+        let counts = counts(&consistent(layout, &endpoints), &endpoints, 4000, 5);
+        assert!(counts.iter().all(|count| *count > 600), "{counts:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -185,6 +288,20 @@ proptest! {
                 *seen.entry(picked.data).or_insert(0) += 1;
             }
             prop_assert_eq!(seen.len(), size - 1);
+        }
+    }
+
+    /// Consistent hashing finds what is left, however little that is, and the same each time.
+    #[test]
+    fn hashing_finds_what_is_left(size in 1usize..200, left in any::<prop::sample::Index>(), key in any::<u64>()) {
+        let endpoints = endpoints(&vec![1; size]);
+        let only = left.index(size);
+        let hints = Hints { now: 0, hash: Some(key) };
+        for layout in LAYOUTS {
+            let balancer = consistent(layout, &endpoints);
+            let picked = balancer.choose(&endpoints, &mut rand::rng(), hints, |it| it.data != only).unwrap();
+            prop_assert_eq!(picked.data, only);
+            prop_assert!(balancer.choose(&endpoints, &mut rand::rng(), hints, |_| true).is_none());
         }
     }
 }

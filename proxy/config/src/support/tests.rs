@@ -72,20 +72,19 @@ fn what_is_acted_on_is_not_reported() {
 
 #[test]
 fn the_topmost_field_that_is_not_acted_on_is_reported() {
-    let spec = "{exportTo: ['*'], http: [{retries: {attempts: 1, backoff: 1s}}, {mirror: {host: a}, fault: {delay: {exponentialDelay: 1s}}}], tcp: [{}]}";
+    let spec = "{tls: [{}], http: [{retries: {attempts: 1, retryRemoteLocalities: true}}, {mirror: {host: a}, fault: {delay: {exponentialDelay: 1s}}}], tcp: [{}]}";
     let found = [
-        "spec.exportTo",
-        "spec.http[0].retries",
-        "spec.http[1].mirror",
+        "spec.tls",
+        "spec.http[0].retries.retryRemoteLocalities",
         "spec.http[1].fault.delay.exponentialDelay",
         "spec.tcp",
     ];
     assert_eq!(fields_of(Kind::VirtualService, spec), found);
-    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {}}]}";
+    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {tunnel: {}}}]}";
     let found = [
-        "spec.trafficPolicy.loadBalancer.warmup",
+        "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting",
         "spec.trafficPolicy.tls",
-        "spec.subsets[0].trafficPolicy",
+        "spec.subsets[0].trafficPolicy.tunnel",
     ];
     assert_eq!(fields_of(Kind::DestinationRule, spec), found);
     assert_eq!(

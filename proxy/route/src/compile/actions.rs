@@ -7,13 +7,18 @@ use cairn_api::istio::HttpRoute;
 use super::findings::Findings;
 use super::inputs::Inputs;
 use super::rewrites::Change;
-use super::{destinations, faults, operations, responses, rewrites};
+use super::written::Written;
+use super::{cors, destinations, faults, mirrors, operations, responses, retries, rewrites};
+use crate::cors::Cors;
+use crate::destination::WeightedDestinations;
 use crate::fault::Fault;
 use crate::headers::HeaderOperations;
 use crate::matcher::Matcher;
+use crate::mirror::Mirror;
 use crate::redirect::Redirect;
+use crate::retry::Retry;
 use crate::rewrite::PathRewrite;
-use crate::route::{Action, DirectResponse, WeightedDestinations};
+use crate::route::{Action, DirectResponse};
 
 /// What follows from a route, whichever of its match blocks matched.
 #[derive(Debug)]
@@ -22,7 +27,10 @@ pub(super) struct Plan {
     change: Option<Change>,
     pub(super) response_headers: HeaderOperations,
     pub(super) timeout: Option<Duration>,
+    pub(super) retry: Option<Retry>,
     pub(super) fault: Option<Fault>,
+    pub(super) cors: Option<Cors>,
+    pub(super) mirrors: Vec<Mirror>,
 }
 
 #[derive(Debug)]
@@ -33,23 +41,23 @@ enum Target {
     Broken { reason: String },
 }
 
-/// Compiles all of `route`, whose path in the object is `field`, but its match blocks. What does not
-/// compile makes it a route that answers 500.
-pub(super) fn compile(
-    route: &HttpRoute,
-    field: &str,
-    inputs: Option<&Inputs<'_>>,
-    findings: &mut Findings,
-) -> Plan {
+/// Compiles all of `route` but its match blocks. What does not compile makes it a route that answers 500.
+pub(super) fn compile(route: &Written<'_>, inputs: Option<&Inputs<'_>>, findings: &mut Findings) -> Plan {
     let before = findings.len();
-    plan(route, field, inputs, findings).unwrap_or_else(|| Plan {
+    let object = findings.turn_to(route.place.object.clone());
+    let plan = plan(route, inputs, findings);
+    findings.turn_to(object);
+    plan.unwrap_or_else(|| Plan {
         target: Target::Broken {
             reason: findings.error_since(before).unwrap_or_default(),
         },
         change: None,
         response_headers: HeaderOperations::default(),
         timeout: None,
+        retry: None,
         fault: None,
+        cors: None,
+        mirrors: Vec::new(),
     })
 }
 
@@ -81,44 +89,56 @@ impl Plan {
     }
 }
 
-fn plan(
-    route: &HttpRoute,
-    field: &str,
-    inputs: Option<&Inputs<'_>>,
-    findings: &mut Findings,
-) -> Option<Plan> {
+fn plan(written: &Written<'_>, inputs: Option<&Inputs<'_>>, findings: &mut Findings) -> Option<Plan> {
+    let route: &HttpRoute = &written.form;
     // Everything is compiled before anything is given up, so that all problems are found at once.
-    let rewrite_field = format!("{field}.rewrite");
-    let change = rewrites::compile(route.rewrite.as_ref(), &rewrite_field, findings);
-    let operations = operations::compile(route.headers.as_ref(), &format!("{field}.headers"), findings);
-    let fault = match &route.fault {
-        Some(fault) => faults::compile(fault, &format!("{field}.fault"), findings).map(Some),
-        None => Some(None),
-    };
+    let change = written.within("rewrite", findings, |field, findings| {
+        rewrites::compile(route.rewrite.as_ref(), field, findings)
+    });
+    let operations = written.within("headers", findings, |field, findings| {
+        operations::compile(route.headers.as_ref(), field, findings)
+    });
+    let fault = written.within("fault", findings, |field, findings| {
+        given(&route.fault, |fault| faults::compile(fault, field, findings))
+    });
+    let retry = written.within("retries", findings, |field, findings| {
+        given(&route.retries, |retries| {
+            retries::compile(retries, field, findings)
+        })
+    });
+    let cors = written.within("corsPolicy", findings, |field, findings| {
+        given(&route.cors_policy, |policy| {
+            cors::compile(policy, field, findings)
+        })
+    });
+    let mirrors = mirrors::compile(written, inputs, findings);
     let authority = match route.rewrite.as_ref().map(|rewrite| rewrite.authority.as_str()) {
         None | Some("") => Some(
             operations
                 .as_ref()
                 .and_then(|operations| operations.authority.clone()),
         ),
-        Some(authority) => {
-            operations::fixed(authority, &format!("{rewrite_field}.authority"), findings).map(Some)
-        }
+        Some(authority) => written.within("rewrite", findings, |field, findings| {
+            operations::fixed(authority, &format!("{field}.authority"), findings).map(Some)
+        }),
     };
     let shared = destinations::Shared {
         operations: operations.clone().unwrap_or_default(),
         authority: authority.clone().flatten(),
     };
-    let (target, redirected) = target(route, field, &shared, inputs, findings)?;
-    let (change, operations, fault, _) = (change?, operations?, fault?, authority?);
+    let (target, redirected) = target(route, &written.place.field, &shared, inputs, findings)?;
+    let (change, operations, retry, fault, _) = (change?, operations?, retry?, fault?, authority?);
+    let (cors, mirrors) = (cors?, mirrors?);
     let change = match target {
         Target::Forward(_) => change,
-        _ if route.rewrite.is_some() => {
-            findings.warning(
-                rewrite_field,
-                "only what is forwarded is rewritten",
-                "leave out `rewrite`",
-            );
+        Target::Redirect(_) | Target::DirectResponse(_) if route.rewrite.is_some() => {
+            written.within("rewrite", findings, |field, findings| {
+                findings.warning(
+                    field,
+                    "only what is forwarded is rewritten",
+                    "leave out `rewrite`",
+                );
+            });
             redirected
         }
         _ => redirected,
@@ -131,8 +151,19 @@ fn plan(
             .timeout
             .map(|timeout| timeout.get())
             .filter(|timeout| !timeout.is_zero()),
+        retry,
         fault,
+        cors,
+        mirrors,
     })
+}
+
+/// What is there must compile.
+fn given<T, U>(part: &Option<T>, compile: impl FnOnce(&T) -> Option<U>) -> Option<Option<U>> {
+    match part {
+        None => Some(None),
+        Some(part) => compile(part).map(Some),
+    }
 }
 
 /// Where the route leads, and the change of path if it is a redirect.
@@ -143,17 +174,24 @@ fn target(
     inputs: Option<&Inputs<'_>>,
     findings: &mut Findings,
 ) -> Option<(Target, Option<Change>)> {
-    if route.delegate.is_some() {
-        findings.error(
-            format!("{field}.delegate"),
-            "routes are not taken from other VirtualServices in this version",
-            "write the routes of the other VirtualService here",
-        );
-        return None;
+    let leads_on = !route.route.is_empty() || route.redirect.is_some() || route.direct_response.is_some();
+    if let Some(delegate) = &route.delegate {
+        if leads_on {
+            findings.error(
+                format!("{field}.delegate"),
+                "a route with `delegate` leads nowhere itself",
+                "leave out `route`, `redirect` and `directResponse`, or `delegate`",
+            );
+            return None;
+        }
+        // Where a delegate is there, its routes are compiled in place of this one.
+        let reason = format!("there are no routes of the delegate {}", delegate.name);
+        return Some((Target::Broken { reason }, None));
     }
     match (route.route.as_slice(), &route.redirect, &route.direct_response) {
         (list @ [_, ..], None, None) => {
-            let destinations = destinations::compile(list, field, shared, inputs, findings)?;
+            let destinations =
+                destinations::compile(list, &format!("{field}.route"), shared, inputs, findings)?;
             Some((Target::Forward(destinations), None))
         }
         ([], Some(redirect), None) => {

@@ -124,6 +124,15 @@ pub(super) fn matcher(block: &HttpMatchRequest, field: &str, findings: &mut Find
     })
 }
 
+/// What a text must look like that is always there. `None`: it does not compile, and there is a finding that says so.
+pub(super) fn said(condition: &StringMatch, field: &str, findings: &mut Findings) -> Option<TextMatch> {
+    let said = says_something(condition, field, findings);
+    match expected(condition, field, findings).filter(|_| said)? {
+        Expected::Text(text) => Some(text),
+        Expected::Presence => Some(TextMatch::Prefix("".into())),
+    }
+}
+
 /// Every request has a path, a method, an authority and a scheme. A condition on one of them that asks for nothing is a
 /// slip of the pen, and would make the route one for all requests.
 fn says_something(condition: &StringMatch, field: &str, findings: &mut Findings) -> bool {

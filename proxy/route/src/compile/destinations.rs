@@ -6,8 +6,9 @@ use http::HeaderValue;
 use super::findings::Findings;
 use super::inputs::Inputs;
 use super::operations::{self, Operations};
+use crate::destination::{Destination, WeightedDestinations};
+use crate::headers::HeaderOperations;
 use crate::host;
-use crate::route::{Destination, WeightedDestinations};
 
 /// What a route gives to all its destinations.
 pub(super) struct Shared {
@@ -16,7 +17,7 @@ pub(super) struct Shared {
     pub(super) authority: Option<HeaderValue>,
 }
 
-/// Compiles `list`, the destinations of the route whose path in the object is `field`. `None`: one of
+/// Compiles `list`, the destinations of a route, whose path in the object is `field`. `None`: one of
 /// them does not compile, and there is a finding that says so. A destination that compiles but is not
 /// known to the mesh stays: its requests are answered 503.
 pub(super) fn compile(
@@ -30,11 +31,16 @@ pub(super) fn compile(
     let mut destinations = Vec::with_capacity(list.len());
     let mut complete = true;
     for (place, entry) in list.iter().enumerate() {
-        let field = format!("{field}.route[{place}]");
+        let field = format!("{field}[{place}]");
         match destination(entry, &field, shared, single, findings) {
             Some(mut destination) => {
                 if let Some(inputs) = inputs {
-                    resolve(&mut destination, &field, inputs, findings);
+                    resolve(
+                        &mut destination,
+                        &format!("{field}.destination"),
+                        inputs,
+                        findings,
+                    );
                 }
                 destinations.push(destination);
             }
@@ -47,12 +53,44 @@ pub(super) fn compile(
     let weighted = WeightedDestinations::new(destinations);
     if weighted.is_none() {
         findings.error(
-            format!("{field}.route"),
+            field,
             "the weights of all destinations are zero, so no request can go anywhere",
             "give at least one destination a `weight`",
         );
     }
     weighted
+}
+
+/// A destination without weight and operations: `place`, whose path in the object is `field`. `None` as above.
+pub(super) fn plain(
+    place: &istio::Destination,
+    field: &str,
+    inputs: Option<&Inputs<'_>>,
+    findings: &mut Findings,
+) -> Option<Destination> {
+    let is_named = !place.host.is_empty();
+    if !is_named {
+        findings.error(
+            format!("{field}.host"),
+            "the destination names no host",
+            "name a service",
+        );
+    }
+    let port = self::port(place, field, findings);
+    let mut destination = Destination {
+        host: host::qualified(&place.host, &findings.object().namespace),
+        subset: subset(place),
+        port: port.filter(|_| is_named)?,
+        weight: 1,
+        authority: None,
+        request_headers: HeaderOperations::default(),
+        response_headers: HeaderOperations::default(),
+        broken: None,
+    };
+    if let Some(inputs) = inputs {
+        resolve(&mut destination, field, inputs, findings);
+    }
+    Some(destination)
 }
 
 fn destination(
@@ -81,20 +119,25 @@ fn destination(
             "write zero or more",
         );
     }
-    let port = place.map(|place| self::port(place, field, findings));
+    let port = place.map(|place| self::port(place, &format!("{field}.destination"), findings));
     let own = operations::compile(entry.headers.as_ref(), &format!("{field}.headers"), findings);
     let (place, weight, port, own) = (place?, weight.ok()?, port??, own?);
     let authority = shared.authority.clone().or_else(|| own.authority.clone());
     let (request_headers, response_headers) = shared.operations.merged(own, single);
     Some(Destination {
         host: host::qualified(&place.host, &findings.object().namespace),
-        subset: Some(place.subset.clone()).filter(|subset| !subset.is_empty()),
+        subset: subset(place),
         port,
         weight,
         authority,
         request_headers,
         response_headers,
+        broken: None,
     })
+}
+
+fn subset(place: &istio::Destination) -> Option<String> {
+    Some(place.subset.clone()).filter(|subset| !subset.is_empty())
 }
 
 /// The port that was written, if one was. `None`: it is not one.
@@ -106,7 +149,7 @@ fn port(place: &istio::Destination, field: &str, findings: &mut Findings) -> Opt
         Ok(port) if port > 0 => Some(Some(port)),
         _ => {
             findings.error(
-                format!("{field}.destination.port.number"),
+                format!("{field}.port.number"),
                 format!("{number} is not a port"),
                 "write one from 1 to 65535",
             );
@@ -117,7 +160,6 @@ fn port(place: &istio::Destination, field: &str, findings: &mut Findings) -> Opt
 
 /// Fills in the port, and says what of the destination the mesh does not know.
 fn resolve(destination: &mut Destination, field: &str, inputs: &Inputs<'_>, findings: &mut Findings) {
-    let field = format!("{field}.destination");
     let Some(services) = inputs.services else { return };
     let host = destination.host.as_str();
     let Some(service) = services.service(host) else {

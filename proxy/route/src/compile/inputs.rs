@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use cairn_api::gateway::{GrpcRoute, HttpRoute, ReferenceGrant};
 use cairn_api::istio::VirtualService;
+use cairn_api::meta::ObjectRef;
 
 use crate::rules::DestinationRules;
 
@@ -16,11 +18,22 @@ pub struct Inputs<'a> {
     pub service_namespace: &'a str,
     /// The waypoint's namespace.
     pub waypoint_namespace: &'a str,
+    /// The object that declares the service; `None`: the Service that its host names.
+    pub origin: Option<&'a ObjectRef>,
     /// The service port.
     pub port: u16,
-    /// VirtualServices, in any order; those that do not apply are passed over. With many of them, choose with
-    /// [`VirtualServices`](crate::VirtualServices) first.
+    /// The name of that port, which parents of the Gateway API may ask for; `None`: not known.
+    pub port_name: Option<&'a str>,
+    /// VirtualServices, in any order, delegates among them; those that do not apply are passed over. With many of them,
+    /// choose with [`VirtualServices`](crate::VirtualServices) first.
     pub virtual_services: &'a [Arc<VirtualService>],
+    /// HTTPRoutes, in any order; those that do not name the service as their parent are passed over. With many of them,
+    /// choose with [`GatewayRoutes`](crate::GatewayRoutes) first.
+    pub http_routes: &'a [Arc<HttpRoute>],
+    /// GRPCRoutes, likewise.
+    pub grpc_routes: &'a [Arc<GrpcRoute>],
+    /// What lets routes refer to Services of other namespaces.
+    pub reference_grants: &'a [Arc<ReferenceGrant>],
     /// The services of the mesh.
     pub services: Option<&'a dyn KnownServices>,
     /// The DestinationRules.

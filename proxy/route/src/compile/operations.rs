@@ -1,5 +1,6 @@
 //! Header operations of a route and of its destinations, merged.
 
+use cairn_api::gateway::HeaderModifier;
 use cairn_api::istio;
 use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
@@ -45,6 +46,73 @@ pub(super) fn compile(
         response: response?,
         authority,
     })
+}
+
+/// A header modifier of the Gateway API, and the path of its field in the object.
+pub(super) type Modifier<'a> = (&'a HeaderModifier, String);
+
+/// Compiles the header modifiers of a list of filters. `None` as above. Values are taken as Istio takes them, with their
+/// variables; one that would be no such value stands for itself.
+pub(super) fn modifiers(
+    request: Option<Modifier<'_>>,
+    response: Option<Modifier<'_>>,
+    findings: &mut Findings,
+) -> Option<Operations> {
+    let mut authority = None;
+    let request = request.map(|modifier| modified(&modifier, Some(&mut authority), findings));
+    let response = response.map(|modifier| modified(&modifier, None, findings));
+    Some(Operations {
+        request: request.unwrap_or(Some(Pass::default()))?,
+        response: response.unwrap_or(Some(Pass::default()))?,
+        authority,
+    })
+}
+
+fn modified(
+    (modifier, field): &Modifier<'_>,
+    mut authority: Option<&mut Option<HeaderValue>>,
+    findings: &mut Findings,
+) -> Option<Pass> {
+    let mut pass = Pass::default();
+    let mut complete = true;
+    for (place, name) in modifier.remove.iter().enumerate() {
+        match writable(name, &format!("{field}.remove[{place}]"), findings) {
+            Ok(name) => pass.remove.extend(name),
+            Err(Refused) => complete = false,
+        }
+    }
+    let lists = [
+        ("set", &modifier.set, &mut pass.set),
+        ("add", &modifier.add, &mut pass.add),
+    ];
+    for (list, headers, written) in lists {
+        for (place, header) in headers.iter().enumerate() {
+            let field = format!("{field}.{list}[{place}]");
+            if let Some(authority) = authority.as_deref_mut()
+                && is_authority(&header.name)
+            {
+                match fixed(&header.value, &field, findings) {
+                    Some(value) => drop(authority.get_or_insert(value)),
+                    None => complete = false,
+                }
+                continue;
+            }
+            let literal = Template::parse(&header.value).is_err();
+            let value = match literal {
+                true => fixed(&header.value, &field, findings).map(Value::Fixed),
+                false => self::value(&header.value, &field, findings),
+            };
+            match (writable(&header.name, &field, findings), value) {
+                // Of several for one name, the specification takes the first.
+                (Ok(Some(name)), Some(value)) if written.iter().all(|(known, _)| *known != name) => {
+                    written.push((name, value));
+                }
+                (Ok(_), Some(_)) => {}
+                _ => complete = false,
+            }
+        }
+    }
+    complete.then_some(pass)
 }
 
 impl Operations {

@@ -13,6 +13,8 @@ use crate::text::TextMatch;
 pub(super) enum Change {
     /// The matched part becomes this.
     Matched(Box<str>),
+    /// The matched segments become these.
+    Segments(Box<str>),
     /// The whole path becomes this.
     Whole(Box<str>),
     /// An expression is replaced.
@@ -82,20 +84,20 @@ pub(super) fn compile(
 
 impl Change {
     /// The change for requests that match `matcher`: a prefix match has matched its prefix, any other match on the
-    /// path all of it, and a match on something else the leading `/`.
+    /// path all of it, and a match on something else the leading `/`, which is before the first segment.
     pub(super) fn of(&self, matcher: Option<&Matcher>) -> PathRewrite {
         let replacement = match self {
             Change::Regex(regex) => return PathRewrite::Regex(regex.clone()),
             Change::Whole(replacement) => return PathRewrite::Whole(replacement.clone()),
-            Change::Matched(replacement) => replacement.clone(),
+            Change::Matched(replacement) | Change::Segments(replacement) => replacement.clone(),
         };
         let path = matcher.and_then(|matcher| matcher.path.as_ref());
         match path.map(|path| &path.text) {
             None => PathRewrite::Prefix {
-                matched: 1,
+                matched: usize::from(!matches!(self, Change::Segments(_))),
                 replacement,
             },
-            Some(TextMatch::Prefix(prefix)) => PathRewrite::Prefix {
+            Some(TextMatch::Prefix(prefix) | TextMatch::PathPrefix(prefix)) => PathRewrite::Prefix {
                 matched: prefix.len(),
                 replacement,
             },

@@ -1,9 +1,10 @@
 //! Which VirtualServices apply to a service, and in which order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cairn_api::istio::VirtualService;
+use cairn_api::istio::{Delegate, VirtualService};
+use cairn_api::meta::Key;
 
 use crate::host;
 
@@ -17,6 +18,8 @@ pub struct VirtualServices {
     exact: HashMap<String, Vec<Arc<VirtualService>>>,
     /// Those with a wildcard among their hosts.
     wildcards: Vec<Arc<VirtualService>>,
+    /// Those without hosts.
+    delegates: HashMap<Key, Arc<VirtualService>>,
 }
 
 impl VirtualServices {
@@ -25,6 +28,11 @@ impl VirtualServices {
         let mut index = VirtualServices::default();
         for virtual_service in all {
             let hosts = hosts(virtual_service);
+            if hosts.is_empty() {
+                let key = virtual_service.metadata.key();
+                index.delegates.insert(key, Arc::clone(virtual_service));
+                continue;
+            }
             if hosts.iter().any(|host| host::wildcard_suffix(host).is_some()) {
                 index.wildcards.push(Arc::clone(virtual_service));
                 continue;
@@ -39,7 +47,8 @@ impl VirtualServices {
         index
     }
 
-    /// Those that apply to the service on a waypoint of `waypoint_namespace`, in order.
+    /// Those that apply to the service on a waypoint of `waypoint_namespace`, in order; after them the delegates that
+    /// they name.
     pub fn of(
         &self,
         host: &str,
@@ -63,6 +72,8 @@ impl VirtualServices {
             .collect();
         sort(&mut chosen);
         chosen.dedup_by(|left, right| Arc::ptr_eq(left, right));
+        let named: BTreeSet<Key> = chosen.iter().flat_map(|one| delegates(one)).collect();
+        chosen.extend(named.iter().filter_map(|key| self.delegates.get(key)).cloned());
         chosen
     }
 }
@@ -83,6 +94,24 @@ pub(super) fn applies(
         && hosts(virtual_service)
             .iter()
             .any(|host| host::overlap(host, service_host))
+}
+
+/// The delegates that the routes of `virtual_service` name.
+fn delegates(virtual_service: &VirtualService) -> impl Iterator<Item = Key> {
+    let namespace = &virtual_service.metadata.namespace;
+    let delegates = virtual_service.spec.http.iter();
+    delegates
+        .filter_map(|route| route.delegate.as_ref())
+        .map(|delegate| delegate_key(delegate, namespace))
+}
+
+/// What `delegate` names in a VirtualService of `namespace`.
+pub(super) fn delegate_key(delegate: &Delegate, namespace: &str) -> Key {
+    let namespace = match delegate.namespace.as_str() {
+        "" => namespace,
+        written => written,
+    };
+    Key::new(namespace, delegate.name.as_str())
 }
 
 /// Whether traffic inside the mesh is meant. No gateway means it.

@@ -8,9 +8,13 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod actions;
+mod crossing;
+mod delegates;
 mod destinations;
+mod gateway;
 mod matching;
 mod selection;
+mod tcp;
 
 use std::sync::Arc;
 
@@ -66,6 +70,7 @@ fn compile_all(virtual_services: Vec<VirtualService>) -> (Option<RouteTable>, Ve
         virtual_services: &virtual_services,
         services: Some(&service),
         rules: Some(&rules),
+        ..Inputs::default()
     })
 }
 

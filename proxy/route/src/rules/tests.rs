@@ -13,7 +13,7 @@ use std::sync::Arc;
 use cairn_config::Problem;
 use serde_json::{Value, json};
 
-use super::{DestinationRules, LoadBalancing};
+use super::{DestinationRules, LoadBalancing, TrafficPolicy};
 
 const HOST: &str = "reviews.default.svc.cluster.local";
 
@@ -221,4 +221,57 @@ fn rules_that_cannot_apply_are_pointed_out() {
         ["spec.host", "spec.workloadSelector", "spec.subsets[0].name"]
     );
     assert_eq!(subset_names(&all), ["v1"]);
+}
+
+#[test]
+fn policies_are_compiled_and_what_is_wrong_is_said_where_it_stands() {
+    let (all, problems) = rules(&[rule(
+        "a",
+        "default",
+        json!({
+            "host": "reviews",
+            "trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 7, "connectTimeout": "0s"}}},
+            "subsets": [
+                {"name": "v1"},
+                {"name": "v2", "trafficPolicy": {
+                    "portLevelSettings": [{"port": {"number": 80}, "outlierDetection": {"maxEjectionPercent": 200}}],
+                }},
+            ],
+        }),
+    )]);
+    let said: Vec<String> = problems.iter().map(|problem| format!("{problem}")).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].starts_with(
+            "error: DestinationRule default/a: spec.trafficPolicy.connectionPool.tcp.connectTimeout: `0s` is shorter"
+        ),
+        "{}",
+        said[0]
+    );
+    assert_eq!(
+        problems[1].field,
+        "spec.subsets[1].trafficPolicy.portLevelSettings[0].outlierDetection.maxEjectionPercent"
+    );
+    let policy = all.find(HOST, "default", "default").unwrap();
+    let limit = |policy: &TrafficPolicy| policy.connection_pool.max_connections;
+    assert_eq!(limit(&policy.traffic_policy(Some("v1"), 80)), Some(7));
+    assert_eq!(limit(&policy.traffic_policy(Some("v2"), 81)), Some(7));
+    let listed = policy.traffic_policy(Some("v2"), 80);
+    assert_eq!(limit(&listed), None);
+    assert_eq!(listed.outlier_detection.unwrap().max_ejection_percent, 10);
+}
+
+#[test]
+fn of_merged_rules_the_oldest_policy_stays() {
+    let of = |name: &str, connections: Option<u32>| {
+        let pool = connections.map(|it| json!({"connectionPool": {"tcp": {"maxConnections": it}}}));
+        rule(name, "default", json!({"host": "reviews", "trafficPolicy": pool}))
+    };
+    let (all, problems) = rules(&[of("c", Some(3)), of("b", Some(2)), of("a", None)]);
+    assert_eq!(problems, []);
+    let policy = all.find(HOST, "default", "default").unwrap();
+    assert_eq!(
+        policy.traffic_policy(None, 80).connection_pool.max_connections,
+        Some(2)
+    );
 }

@@ -96,6 +96,10 @@ impl Conditions {
             None => (vec![TextKey::Prefix(Box::default())], true),
             Some(TextMatch::Exact(exact)) => (vec![TextKey::Exact(bytes(exact))], true),
             Some(TextMatch::Prefix(prefix)) => (vec![TextKey::Prefix(bytes(prefix))], true),
+            Some(TextMatch::PathPrefix(prefix)) => {
+                let below = TextKey::Prefix(bytes(&format!("{prefix}/")));
+                (vec![TextKey::Exact(bytes(prefix)), below], true)
+            }
             Some(TextMatch::Regex(pattern)) => (beginnings(pattern), false),
         };
         // Of a repeated parameter only the first value counts, which an index does not look at.

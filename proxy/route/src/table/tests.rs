@@ -83,7 +83,10 @@ fn route(number: usize, matches: Option<Matcher>) -> Route {
         rewrite: None,
         response_headers: HeaderOperations::default(),
         timeout: None,
+        retry: None,
         fault: None,
+        cors: None,
+        mirrors: Vec::new(),
         source: ObjectRef::new(Kind::VirtualService, "default", "a"),
         field: String::new(),
     }
@@ -207,6 +210,29 @@ fn each_value_of_a_repeated_header_is_looked_up() {
 }
 
 #[test]
+fn prefixes_that_end_between_segments_are_looked_up() {
+    let table = padded(vec![path(TextMatch::PathPrefix("/a".into()))]);
+    for (target, matches) in [
+        ("/a", true),
+        ("/a/", true),
+        ("/a/b", true),
+        ("/ab", false),
+        ("/", false),
+    ] {
+        assert_eq!(
+            found(&table, &Request::get(target)).is_some(),
+            matches,
+            "{target}"
+        );
+    }
+    let mut folded = path(TextMatch::PathPrefix("/A".into())).unwrap();
+    folded.path.as_mut().unwrap().ignore_case = true;
+    let table = padded(vec![Some(folded)]);
+    assert!(found(&table, &Request::get("/a/B")).is_some());
+    assert!(found(&table, &Request::get("/aB")).is_none());
+}
+
+#[test]
 fn only_the_first_value_of_a_repeated_parameter_is_looked_up() {
     let query = vec![QueryMatch {
         name: "p".into(),
@@ -265,6 +291,7 @@ fn texts() -> impl Strategy<Value = TextMatch> {
         3 => words().prop_map(|word| exact(&word)),
         3 => words().prop_map(|word| prefix(&word)),
         1 => Just(prefix("")),
+        2 => words().prop_map(|word| TextMatch::PathPrefix(word.into())),
         3 => select(PATTERNS.as_slice()).prop_map(TextMatch::Regex),
     ]
 }

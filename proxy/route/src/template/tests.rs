@@ -63,8 +63,17 @@ fn variables_stand_for_the_facts() {
             "spiffe://cluster.local/ns/default/sa/sleep",
         ),
         ("%START_TIME%", "2023-11-14T22:13:20.123Z"),
+        ("t=%START_TIME(%s.%3f)%;", "t=1700000000.123;"),
+        (
+            "%START_TIME(%Y/%m/%d %H:%M:%S.%f)%",
+            "2023/11/14 22:13:20.123000000",
+        ),
+        ("%DOWNSTREAM_REMOTE_PORT%", "5000"),
         ("%ROUTE_NAME%", "main"),
         ("%UPSTREAM_HOST%", "10.0.0.3:80"),
+        ("%UPSTREAM_REMOTE_ADDRESS%", "10.0.0.3:80"),
+        ("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "10.0.0.3"),
+        ("%UPSTREAM_REMOTE_PORT%", "80"),
         ("%RESPONSE_CODE%", "404"),
         ("%REQ(X-User)%", "jason"),
         ("%REQ(X-User):3%", "jas"),
@@ -100,6 +109,10 @@ fn mistakes_have_names() {
     assert_eq!(
         error("%REQ(a%"),
         TemplateError::UnknownVariable("REQ(a".to_owned())
+    );
+    assert_eq!(
+        error("%START_TIME(%!)%"),
+        TemplateError::UnknownVariable("START_TIME(%!)".to_owned())
     );
     assert_eq!(error("%REQ(a b)%"), TemplateError::HeaderName("a b".to_owned()));
 }

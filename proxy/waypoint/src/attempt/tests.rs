@@ -18,8 +18,8 @@ fn failed(failure: pool::Failure<DialError>) -> SendError<DialError> {
 /// What the client has done wrong and what its destination cannot do are different answers.
 #[test]
 fn a_limit_of_the_upstream_is_not_the_clients_mistake() {
-    let (failure, again) = classify(failed(pool::Failure::Unsupported("no RFC 8441".into())), 0);
-    let reply = failure.reply();
+    let missed = super::missed(failed(pool::Failure::Unsupported("no RFC 8441".into())), 0);
+    let reply = missed.failure.reply();
     assert_eq!(
         (reply.status.as_u16(), reply.flags.to_string(), &*reply.details),
         (
@@ -28,8 +28,8 @@ fn a_limit_of_the_upstream_is_not_the_clients_mistake() {
             "upstream_reset_before_response_started{remote_reset}"
         )
     );
-    assert!(!reply.close && again.is_none());
-    let (failure, again) = classify(failed(pool::Failure::Unsendable("no authority".into())), 0);
-    assert_eq!(failure, Failure::BadTarget);
-    assert!(again.is_none());
+    assert!(!reply.close && missed.lost.is_none());
+    let missed = super::missed(failed(pool::Failure::Unsendable("no authority".into())), 0);
+    assert_eq!(missed.failure, Failure::BadTarget);
+    assert!(missed.lost.is_none());
 }

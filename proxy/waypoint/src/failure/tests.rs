@@ -53,6 +53,27 @@ fn the_table_is_envoys() {
             "response_timeout",
         ),
         (
+            Failure::PerTryTimeout { retries: 0 },
+            504,
+            "upstream request timeout".to_owned(),
+            "UT",
+            "upstream_per_try_timeout",
+        ),
+        (
+            Failure::PerTryTimeout { retries: 1 },
+            504,
+            "upstream request timeout".to_owned(),
+            "URX,UT",
+            "upstream_per_try_timeout",
+        ),
+        (
+            Failure::Overflow,
+            503,
+            format!("{prefix}reset reason: overflow"),
+            "UO",
+            "upstream_reset_before_response_started{overflow}",
+        ),
+        (
             Failure::AmbiguousPath,
             400,
             String::new(),

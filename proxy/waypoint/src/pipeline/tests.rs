@@ -17,12 +17,13 @@ use cairn_telemetry::traffic::{HttpMetrics, Interned, SeriesOptions, TcpMetrics}
 use cairn_telemetry::{AccessLog, Sink};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::*;
 use crate::compile::Compiler;
 use crate::downstream::Target;
+use crate::mirror;
 use crate::protocol;
 use crate::upstream::Dialer;
 
@@ -85,6 +86,7 @@ impl Scene {
             plans: ArcSwap::from_pointee(plans),
             dialer,
             slots: Arc::default(),
+            mirrored: Arc::new(Semaphore::new(mirror::UNDER_WAY)),
             access_log: AccessLog::new(Sink::Channel(sender)).unwrap(),
             http: HttpMetrics::register(&registry, SeriesOptions::default()),
             tcp: TcpMetrics::register(&registry, SeriesOptions::default()),

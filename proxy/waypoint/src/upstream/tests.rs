@@ -14,11 +14,12 @@ use super::*;
 #[tokio::test]
 async fn a_connection_in_the_clear_is_cut_like_a_tunnel() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let connections = Connections::new(Dial {
+    let dial = Dial {
         dialer: Arc::new(Dialer::offline()),
         address: listener.local_addr().unwrap(),
         way: Way::Plain,
-    });
+    };
+    let connections = Connections::new(dial, Keeping::default());
     for shut_down in [false, true] {
         let mut stream = connections.open().await.unwrap();
         let (mut peer, _) = listener.accept().await.unwrap();

@@ -4,10 +4,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::{errors, forward, is_broken, only, problems, reviews};
+use crate::destination::Destination;
 use crate::fault::{AbortStatus, Percentage};
 use crate::redirect::RedirectPort;
 use crate::rewrite::PathRewrite;
-use crate::route::{Action, Destination, Route};
+use crate::route::{Action, Route};
 use crate::template::Facts;
 
 fn with(part: Value) -> Value {
@@ -243,7 +244,10 @@ fn what_does_not_compile_answers_500_and_is_refused() {
     let all = json!({"value": 100});
     let cases = [
         (json!({}), ""),
-        (json!({"delegate": {"name": "a"}}), ".delegate"),
+        (
+            json!({"delegate": {"name": "a"}, "route": forward()}),
+            ".delegate",
+        ),
         (json!({"route": forward(), "redirect": {"uri": "/"}}), ""),
         (json!({"route": forward(), "directResponse": {"status": 200}}), ""),
         (json!({"redirect": {}}), ".redirect"),

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::{errors, is_broken, only, problems, reviews};
-use crate::route::{Action, Route, WeightedDestinations};
+use crate::destination::WeightedDestinations;
+use crate::route::{Action, Route};
 
 fn to(destinations: Value) -> Value {
     json!({"route": destinations})

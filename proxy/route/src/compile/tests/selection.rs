@@ -79,6 +79,13 @@ fn what_is_not_exported_to_the_waypoint_does_not_apply() {
         json!({"hosts": ["reviews"], "exportTo": ["*"]})
     ));
     assert!(applies("waypoints", json!({"hosts": [HOST], "exportTo": ["."]})));
+    assert!(applies(
+        "default",
+        json!({"hosts": ["reviews"], "exportTo": [".", "waypoints"]})
+    ));
+    for namespace in ["default", "waypoints"] {
+        assert!(!applies(namespace, json!({"hosts": [HOST], "exportTo": ["~"]})));
+    }
 }
 
 #[test]

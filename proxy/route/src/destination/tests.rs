@@ -19,6 +19,7 @@ fn destination(host: usize, weight: u32) -> Destination {
         authority: None,
         request_headers: HeaderOperations::default(),
         response_headers: HeaderOperations::default(),
+        broken: None,
     }
 }
 
