@@ -108,10 +108,10 @@ impl Backend {
         }
     }
 
-    /// What befalls the next requests, one after the other.
+    /// What befalls the next requests, one after the other, in place of what was to befall them.
     pub fn befall(&self, misfortunes: &[Misfortune]) {
         let mut script = self.misfortunes.lock().unwrap_or_else(PoisonError::into_inner);
-        script.extend(misfortunes);
+        *script = misfortunes.iter().copied().collect();
     }
 
     /// Answers nothing from now on.

@@ -64,7 +64,7 @@ async fn a_request_is_sent_again_with_its_body_elsewhere_and_so_often() {
     let (answer, seen) = post(&mesh, "body", &[Status(503), Status(503)]).await;
     assert_eq!((answer.status.as_u16(), seen.len()), (503, 3));
     mesh.waypoint.wait_for_text(" 503 URX via_upstream ");
-    // One is left of the last.
+    // And all is well again.
     assert_eq!(post(&mesh, "", &[]).await.0.status.as_u16(), 200);
     // A body of which the beginning is not known any more is sent once.
     let large = "x".repeat(2 << 20);
