@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use cairn_tests::{Backend, Lone, Seen};
 use http::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 /// One service for each pod, beside the one for both.
 const SERVICES: &str = "
@@ -289,4 +291,42 @@ spec:
     let answer = call("/shop.Other/List").await;
     assert_eq!(answer.header("grpc-status"), "12");
     assert_eq!((mesh.v1.seen().len(), mesh.v2.seen().len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_not_http_have_routes_too() {
+    let mesh = mesh(
+        "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app}
+spec:
+  hosts: [app]
+  tcp:
+  - match: [{port: 90, sourceLabels: {app: sleep}}]
+    route: [{destination: {host: app, subset: v2, port: {number: 90}}}]
+  - match: [{port: 90}]
+    route: [{destination: {host: app, subset: v1, port: {number: 90}}}]
+",
+    )
+    .await;
+    for (host, name) in [(21, "v1"), (22, "v2")] {
+        let listener = TcpListener::bind(mesh.network.socket(host, 8090)).await.unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                // Whoever goes away first has been told nothing.
+                let _ = stream.write_all(name.as_bytes()).await;
+            }
+        });
+    }
+    for (account, host, expected) in [("sleep", 11, "v2"), ("notsleep", 12, "v1")] {
+        for _ in 0..5 {
+            let tunnel = mesh
+                .tunnels
+                .open(account, mesh.network.ip(host), mesh.service(90));
+            let mut said = String::new();
+            tunnel.await.unwrap().read_to_string(&mut said).await.unwrap();
+            assert_eq!(said, expected, "{account}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use cairn_config::{BrokenPolicy, Problem, Severity, State};
 use cairn_mesh::{Locality, MeshSettings, Origin, Service, ServicePort, Snapshot, Waypoint};
 use cairn_route::{
     Action, DestinationRules, GatewayRoutes, HostPolicy, Inputs as RouteInputs, KnownService, LastGood,
-    Retry, Route, VirtualServices,
+    Retry, Route, RouteTable, TcpRoutes, VirtualServices,
 };
 
 use crate::access_log::Format;
@@ -242,13 +242,17 @@ impl Compiler {
                 clusters.problems.extend(new);
                 (table, routes)
             });
-            ports.push(Arc::new(PortPlan::new(
+            let (connections, found) = shared.connection_routes(&inputs, port);
+            clusters.problems.extend(found);
+            let connections = connections.map(|routes| clusters.connections(routes, &mut hosts));
+            let plan = PortPlan::new(
                 port.number,
                 port.protocol,
                 table,
                 default,
                 plugins::chain(&inputs.plugins, Some(port.number), &self.slots),
-            )));
+            );
+            ports.push(Arc::new(plan.with_connections(connections)));
         }
         hosts.sort();
         hosts.dedup();
@@ -368,7 +372,13 @@ impl Shared<'_> {
         (plans, problems)
     }
 
-    fn routes(&self, inputs: &Inputs, port: &ServicePort) -> (Option<cairn_route::RouteTable>, Vec<Problem>) {
+    /// Calls `compile` with all that decides about the routes of one port.
+    fn compiled<T>(
+        &self,
+        inputs: &Inputs,
+        port: &ServicePort,
+        compile: impl FnOnce(&RouteInputs<'_>) -> (Option<T>, Vec<Problem>),
+    ) -> (Option<T>, Vec<Problem>) {
         let service = &inputs.service;
         let known = |host: &str| {
             self.mesh.service_by_host(host).map(|service| KnownService {
@@ -376,7 +386,7 @@ impl Shared<'_> {
                 ports: service.ports.iter().map(|port| port.number).collect(),
             })
         };
-        cairn_route::compile(&RouteInputs {
+        compile(&RouteInputs {
             service_host: &service.hostname,
             service_namespace: &service.namespace,
             waypoint_namespace: &self.waypoint.key.namespace,
@@ -390,6 +400,14 @@ impl Shared<'_> {
             services: Some(&known),
             rules: Some(&self.rules),
         })
+    }
+
+    fn routes(&self, inputs: &Inputs, port: &ServicePort) -> (Option<RouteTable>, Vec<Problem>) {
+        self.compiled(inputs, port, cairn_route::compile)
+    }
+
+    fn connection_routes(&self, inputs: &Inputs, port: &ServicePort) -> (Option<TcpRoutes>, Vec<Problem>) {
+        self.compiled(inputs, port, cairn_route::compile_tcp)
     }
 
     fn guards(&self, service: Option<&Service>) -> Vec<Arc<Waypoint>> {

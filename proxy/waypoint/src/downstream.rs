@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
 use cairn_mesh::{Snapshot, Workload};
-use cairn_route::{Note, RequestHead, SourceWorkload};
+use cairn_route::{Connection, Note, RequestHead, SourceWorkload};
 use cairn_telemetry::traffic::{Interned, WorkloadLabels};
 use http::request::Parts;
 use http::uri::Authority;
@@ -123,10 +123,23 @@ impl Downstream {
             scheme: "http",
             headers: &parts.headers,
             noted,
-            source: self.source.as_deref().map(|workload| SourceWorkload {
-                labels: &workload.labels,
-                namespace: &workload.namespace,
-            }),
+            source: self.caller(),
         }
+    }
+
+    /// The connection as routes see it. Of TLS nothing is read.
+    pub(crate) fn connection(&self) -> Connection<'_> {
+        Connection {
+            destination: self.local.ip(),
+            server_name: None,
+            source: self.caller(),
+        }
+    }
+
+    fn caller(&self) -> Option<SourceWorkload<'_>> {
+        self.source.as_deref().map(|workload| SourceWorkload {
+            labels: &workload.labels,
+            namespace: &workload.namespace,
+        })
     }
 }

@@ -7,7 +7,7 @@ use cairn_balance::Endpoint;
 use cairn_http::upgrade::{OnUpgrade, Wanted};
 use cairn_identity::SpiffeId;
 use cairn_mesh::AppProtocol;
-use cairn_route::{Facts, Note, RequestHead};
+use cairn_route::{Connection, Facts, Note, RequestHead};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
 use http::HeaderMap;
 use http::request::Parts;
@@ -160,14 +160,22 @@ impl Scope {
         filters.find(|attached| attached.spec.fail != FailStrategy::Open)
     }
 
-    /// The cluster of traffic that no route decides about.
-    pub(crate) fn default_cluster(&self) -> Option<&Arc<Cluster>> {
+    /// The cluster of a connection that is not HTTP.
+    pub(crate) fn cluster_of(&self, connection: &Connection<'_>) -> Result<&Arc<Cluster>, Failure> {
         let route = match self {
-            Scope::Service(_, port) => &port.default,
+            Scope::Service(_, port) => {
+                let routes = port.connections.as_ref();
+                let routed = routes.and_then(|routes| routes.cluster(connection, rand::random()));
+                if let Some(routed) = routed {
+                    return routed;
+                }
+                &port.default
+            }
             Scope::Workload(_, route) => route,
-            Scope::Gone => return None,
+            Scope::Gone => return Err(Failure::ClusterNotFound),
         };
-        route.clusters.first()?.as_ref()
+        let cluster = route.clusters.first().and_then(Option::as_ref);
+        cluster.ok_or(Failure::ClusterNotFound)
     }
 }
 

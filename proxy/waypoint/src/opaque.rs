@@ -135,7 +135,7 @@ async fn open(downstream: &Downstream, scope: &Scope, record: &mut Record) -> Re
         );
         return Err(Failure::Unfiltered { plugin });
     }
-    let cluster: &Arc<Cluster> = scope.default_cluster().ok_or(Failure::ClusterNotFound)?;
+    let cluster: &Arc<Cluster> = scope.cluster_of(&downstream.connection())?;
     record.upstream_cluster = Arc::clone(&cluster.name);
     let hash = cluster.affinity_of_connection(downstream.remote.ip());
     let permit = match &cluster.breaker {

@@ -13,11 +13,15 @@ use cairn_balance::{Balancer, Endpoint, Policy, Tiers};
 use cairn_identity::SpiffeId;
 use cairn_mesh::{AppProtocol, Service, Snapshot, Waypoint, Workload};
 use cairn_route::rewrite::PathRewrite;
-use cairn_route::{Action, Cors, Destination, Fault, HeaderOperations, Mirror, Retry, Route, RouteTable};
+use cairn_route::{
+    Action, Connection, Cors, Destination, Fault, HeaderOperations, Mirror, Retry, Route, RouteTable,
+    TcpAction, TcpRoutes,
+};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
 
 use crate::access_log::Format;
 use crate::cluster::Cluster;
+use crate::failure::Failure;
 use crate::plugin::{Attached, PluginSpec};
 use crate::upstream::Upstream;
 
@@ -103,8 +107,17 @@ pub(crate) struct PortPlan {
     /// In the order of the table.
     routes: Vec<Arc<RoutePlan>>,
     pub(crate) default: Arc<RoutePlan>,
+    /// None: connections that are not HTTP go where `default` leads.
+    pub(crate) connections: Option<ConnectionRoutes>,
     /// In their order.
     pub(crate) filters: Arc<[Attached]>,
+}
+
+/// Where connections go that are not HTTP, or are not looked at as HTTP.
+pub(crate) struct ConnectionRoutes {
+    pub(crate) routes: TcpRoutes,
+    /// For each of them, in their order, the clusters of its destinations.
+    pub(crate) clusters: Vec<Vec<Option<Arc<Cluster>>>>,
 }
 
 /// A route with the clusters that it leads to.
@@ -235,8 +248,14 @@ impl PortPlan {
             table,
             routes: routes.unwrap_or_default(),
             default,
+            connections: None,
             filters,
         }
+    }
+
+    pub(crate) fn with_connections(mut self, connections: Option<ConnectionRoutes>) -> PortPlan {
+        self.connections = connections;
+        self
     }
 
     /// The first route that matches; `None` when there are routes and none does.
@@ -250,6 +269,24 @@ impl PortPlan {
     /// All routes that have been written for this port.
     pub(crate) fn routes(&self) -> &[Arc<RoutePlan>] {
         &self.routes
+    }
+}
+
+impl ConnectionRoutes {
+    /// The cluster of a connection that drew `random`; `None`: no route matches it.
+    pub(crate) fn cluster(
+        &self,
+        connection: &Connection<'_>,
+        random: u64,
+    ) -> Option<Result<&Arc<Cluster>, Failure>> {
+        let place = self.routes.position(connection)?;
+        let TcpAction::Forward(destinations) = &self.routes.routes().get(place)?.action else {
+            return Some(Err(Failure::BrokenRoute));
+        };
+        let picked = destinations.pick(random);
+        let place_of = destinations.iter().position(|one| std::ptr::eq(one, picked));
+        let cluster = place_of.and_then(|of| self.clusters.get(place)?.get(of)?.as_ref());
+        Some(cluster.ok_or(Failure::ClusterNotFound))
     }
 }
 

@@ -72,12 +72,12 @@ fn what_is_acted_on_is_not_reported() {
 
 #[test]
 fn the_topmost_field_that_is_not_acted_on_is_reported() {
-    let spec = "{tls: [{}], http: [{retries: {attempts: 1, retryRemoteLocalities: true}}, {mirror: {host: a}, fault: {delay: {exponentialDelay: 1s}}}], tcp: [{}]}";
+    let spec = "{tls: [{}], http: [{retries: {attempts: 1, retryRemoteLocalities: true}}, {mirror: {host: a}, fault: {delay: {exponentialDelay: 1s}}}], tcp: [{match: [{sourceSubnet: a}]}]}";
     let found = [
         "spec.tls",
         "spec.http[0].retries.retryRemoteLocalities",
         "spec.http[1].fault.delay.exponentialDelay",
-        "spec.tcp",
+        "spec.tcp[0].match[0].sourceSubnet",
     ];
     assert_eq!(fields_of(Kind::VirtualService, spec), found);
     let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {tunnel: {}}}]}";

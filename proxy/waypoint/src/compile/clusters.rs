@@ -5,12 +5,12 @@ use std::sync::Arc;
 use cairn_balance::Endpoint;
 use cairn_config::Problem;
 use cairn_mesh::AppProtocol;
-use cairn_route::{Action, ClientTls, Destination, LoadBalancing, Route};
+use cairn_route::{Action, ClientTls, Destination, LoadBalancing, Route, TcpAction, TcpRoutes};
 
 use super::memory::Memory;
 use super::{Found, Shared, balancing};
 use crate::cluster::Cluster;
-use crate::plan::RoutePlan;
+use crate::plan::{ConnectionRoutes, RoutePlan};
 use crate::upstream::Upstreams;
 
 /// Makes the clusters of one service's routes.
@@ -44,6 +44,24 @@ impl Clusters<'_, '_> {
             clusters,
             mirror_clusters,
         })
+    }
+
+    /// The plan of routes of connections; adds the hosts that they lead to.
+    pub(super) fn connections(&mut self, routes: TcpRoutes, hosts: &mut Vec<String>) -> ConnectionRoutes {
+        let clusters = routes.routes().iter().map(|route| match &route.action {
+            TcpAction::Forward(destinations) => {
+                hosts.extend(destinations.iter().map(|destination| destination.host.clone()));
+                destinations
+                    .iter()
+                    .map(|destination| self.destination(destination))
+                    .collect()
+            }
+            TcpAction::Broken { .. } => Vec::new(),
+        });
+        ConnectionRoutes {
+            clusters: clusters.collect(),
+            routes,
+        }
     }
 
     fn destination(&mut self, destination: &Destination) -> Option<Arc<Cluster>> {
