@@ -19,8 +19,8 @@ use cairn_authz::{CompileOptions, PolicySet};
 use cairn_config::{BrokenPolicy, Problem, Severity, State};
 use cairn_mesh::{Locality, MeshSettings, Origin, Service, ServicePort, Snapshot, Waypoint};
 use cairn_route::{
-    Action, DestinationRules, GatewayRoutes, HostPolicy, Inputs as RouteInputs, KnownService, LastGood,
-    Retry, Route, RouteTable, TcpRoutes, VirtualServices,
+    Action, Destination, DestinationRules, GatewayRoutes, HostPolicy, Inputs as RouteInputs, KnownService,
+    LastGood, Retry, Route, RouteTable, TcpAction, TcpRoute, TcpRoutes, VirtualServices,
 };
 
 use crate::access_log::Format;
@@ -244,7 +244,13 @@ impl Compiler {
             });
             let (connections, found) = shared.connection_routes(&inputs, port);
             clusters.problems.extend(found);
-            let connections = connections.map(|routes| clusters.connections(routes, &mut hosts));
+            let connections = connections.map(|routes| {
+                let past = routes.routes().iter();
+                let past = past.flat_map(|route| shared.past_policies_of_connections(service, route));
+                let new = past.filter(|problem| told.insert(problem.clone()));
+                clusters.problems.extend(new);
+                clusters.connections(routes, &mut hosts)
+            });
             let plan = PortPlan::new(
                 port.number,
                 port.protocol,
@@ -445,23 +451,44 @@ impl Shared<'_> {
     /// Where a route of `service` leads past the policies of another service: only those of the service that a request is
     /// addressed to are asked, as in Istio.
     fn past_policies(&self, service: &Service, route: &Route) -> Vec<Problem> {
-        let field = route.field.split(".match").next().unwrap_or_default();
         let forwarded = match &route.action {
             Action::Forward(destinations) => Some(destinations.iter()),
             _ => None,
         };
         let mirrored = route.mirrors.iter().map(|mirror| &mirror.destination);
-        forwarded
-            .into_iter()
-            .flatten()
-            .chain(mirrored)
+        let destinations = forwarded.into_iter().flatten().chain(mirrored);
+        self.past(service, &route.source, &route.field, destinations)
+    }
+
+    fn past_policies_of_connections(&self, service: &Service, route: &TcpRoute) -> Vec<Problem> {
+        match &route.action {
+            TcpAction::Forward(destinations) => {
+                self.past(service, &route.source, &route.field, destinations.iter())
+            }
+            TcpAction::Broken { .. } => Vec::new(),
+        }
+    }
+
+    fn past<'d>(
+        &self,
+        service: &Service,
+        source: &ObjectRef,
+        field: &str,
+        destinations: impl Iterator<Item = &'d Destination>,
+    ) -> Vec<Problem> {
+        let field = field.split(".match").next().unwrap_or_default();
+        let field = match source.kind {
+            Kind::VirtualService => format!("{field}.route"),
+            _ => field.to_owned(),
+        };
+        destinations
             .filter(|destination| *destination.host != *service.hostname)
             .filter_map(|destination| self.mesh.service_by_host(&destination.host))
             .filter(|other| self.is_guarded(other))
             .map(|other| {
                 Problem::warning(
-                    route.source.clone(),
-                    format!("{field}.route"),
+                    source.clone(),
+                    field.clone(),
                     format!(
                         "policies of {} do not apply to what this route sends there: those of {} do",
                         other.hostname, service.hostname

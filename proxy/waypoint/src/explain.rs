@@ -277,8 +277,7 @@ impl Explanation {
             let weight = destination.filter(|_| many).map(|destination| destination.weight);
             match cluster.as_deref() {
                 None => {
-                    let answer =
-                        "503: the mesh has no such host, port or subset; `cairn validate` says which";
+                    let answer = "503: the mesh has no such host, port or subset, or may send nothing there; `cairn validate` says why";
                     self.say("cluster", answer.to_owned());
                 }
                 Some(cluster) => self.endpoints(plans, waypoint, weight, cluster),

@@ -20,6 +20,7 @@ use cairn_net::{ConnectOptions, connect};
 use cairn_telemetry::traffic::{Interned, WorkloadLabels};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::labels;
 
@@ -54,6 +55,8 @@ impl Upstream {
 /// The connections to one port of one workload.
 pub(crate) struct Connections {
     dial: Dial,
+    /// How long one that is not HTTP may take to open; `None`: as the dialer has it.
+    connect_timeout: Option<Duration>,
     pub(crate) http1: pool::Upstream<Dial>,
     pub(crate) http2: pool::Upstream<Dial>,
 }
@@ -64,6 +67,7 @@ impl Connections {
         Connections {
             http1: pool(pool::Version::Http1),
             http2: pool(pool::Version::Http2),
+            connect_timeout: keeping.connect_timeout,
             dial,
         }
     }
@@ -76,7 +80,11 @@ impl Connections {
     /// A connection for bytes that are not HTTP.
     pub(crate) async fn open(&self) -> Result<Stream, DialError> {
         use cairn_http::pool::Connect as _;
-        let mut stream = self.dial.connect().await?;
+        let dialed = self.dial.connect();
+        let mut stream = match self.connect_timeout {
+            None => dialed.await?,
+            Some(longest) => timeout(longest, dialed).await.map_err(|_| DialError::Timeout)??,
+        };
         stream.reset_when_dropped();
         Ok(stream)
     }
@@ -314,6 +322,8 @@ pub(crate) enum DialError {
     Tcp(#[from] cairn_net::ConnectError),
     #[error(transparent)]
     Tunnel(#[from] ConnectError),
+    #[error("the endpoint did not answer in the time that its DestinationRule gives it")]
+    Timeout,
     #[error("this waypoint was compiled without its connections")]
     Offline,
 }

@@ -71,7 +71,8 @@ impl Clusters<'_, '_> {
         self.of(&destination.host, destination.port, destination.subset.as_deref())
     }
 
-    /// The cluster of a host's port and subset; `None` when the mesh has no such host, port or subset.
+    /// The cluster of a host's port and subset; `None` when the mesh has no such host, port or subset, or
+    /// when nothing may be sent there.
     pub(super) fn of(&mut self, host: &str, port: Option<u16>, subset: Option<&str>) -> Option<Arc<Cluster>> {
         let wanted = (host.to_owned(), port, subset.map(str::to_owned));
         if let Some(made) = self.memory.made(&wanted) {

@@ -73,6 +73,20 @@ fn routes_that_lead_past_policies_are_told() {
         told[0].contains("VirtualService default/routes: spec.http[0].route: policies of b.default.svc.cluster.local do not"),
         "{told:?}"
     );
+    let connections = "
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: connections, namespace: default}
+spec:
+  hosts: [a]
+  tcp: [{route: [{destination: {host: b, port: {number: 80}}}]}]
+";
+    let guarded = policy("{kind: Service, group: '', name: b}");
+    let told = past(&mut compiler, &format!("{guarded}{connections}"));
+    assert_eq!(told.len(), 2, "{told:?}");
+    let place = "VirtualService default/connections: spec.tcp[0].route: policies of b.default";
+    assert!(told.iter().any(|text| text.contains(place)), "{told:?}");
     let gateway = "{kind: Gateway, group: gateway.networking.k8s.io, name: waypoint}";
     for target in ["{kind: Service, group: '', name: a}", gateway] {
         assert_eq!(past(&mut compiler, &policy(target)), none, "{target}");

@@ -6,7 +6,7 @@
 )]
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 
@@ -37,4 +37,30 @@ async fn a_connection_in_the_clear_is_cut_like_a_tunnel() {
         };
         assert_eq!(end, expected);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_http_has_the_time_of_its_rule_to_open() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Whoever comes when the backlog is full gets no answer.
+    let brief = Duration::from_millis(200);
+    let mut waiting = Vec::new();
+    while let Ok(connected) = timeout(brief, TcpStream::connect(address)).await {
+        waiting.push(connected.unwrap());
+        assert!(waiting.len() < 16, "the backlog is never full");
+    }
+    let dial = Dial {
+        dialer: Arc::new(Dialer::offline()),
+        address,
+        way: Way::Plain,
+    };
+    let keeping = Keeping {
+        connect_timeout: Some(brief),
+        ..Keeping::default()
+    };
+    let opened = Connections::new(dial, keeping).open().await;
+    assert!(matches!(opened, Err(DialError::Timeout)));
 }
