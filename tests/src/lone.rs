@@ -91,7 +91,11 @@ impl Lone {
 
     /// As [`start`](Lone::start), with more arguments for the waypoint.
     pub async fn start_with(files: &[(&str, &str)], arguments: &[&str]) -> Lone {
-        let network = Network::new();
+        Lone::on(Network::new(), files, arguments).await
+    }
+
+    /// As [`start_with`](Lone::start_with), on addresses that something else is on already.
+    pub async fn on(network: Network, files: &[(&str, &str)], arguments: &[&str]) -> Lone {
         let directory = Directory::new(network);
         directory.write("mesh.yaml", MESH);
         for (name, yaml) in files {

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use crate::Answer;
 
 /// Opens tunnels as any identity of a mesh whose CA directory the test has.
+#[derive(Clone)]
 pub struct Tunnels {
     pool: Pool,
     waypoint: SpiffeId,
@@ -56,6 +57,12 @@ impl Tunnels {
         self.pool
             .connect(&destination, ConnectRequest::new(authority.into()))
             .await
+    }
+
+    /// How many connections the tunnels share.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.pool.connections()
     }
 
     /// One HTTP/1.1 request in a tunnel of its own.

@@ -48,6 +48,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Explains what becomes of one request, phase by phase, without sending it.
     Explain(explain::Arguments),
+    /// Prints what becomes of every field of every resource, as Markdown.
+    Compatibility,
     /// Starts, builds, inspects, tests and publishes filters, and explains their contract.
     Filter(filter::Arguments),
 }
@@ -58,6 +60,10 @@ fn main() -> ExitCode {
         Command::Up(arguments) => serving(FILTERS, up::run(arguments)),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Compatibility => {
+            out::line(cairn_config::support::page().trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Filter(arguments) => filter::run(arguments),
     };
     outcome.unwrap_or_else(|error| {

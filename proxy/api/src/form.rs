@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// Declares form structs: camelCase on the wire, every field optional, `null` read as absent, defaults not
-/// written.
+/// written. Each is [`Shaped`](crate::shape::Shaped).
 ///
 /// Only a mapping is read as a form. serde's derived code would also take a list for a struct, and some YAML
 /// readers take `null`: `source: []` or a dangling `-` among the rules of a policy would then become an empty
@@ -41,6 +41,16 @@ macro_rules! form {
                 fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                     let Fields { $($field),* } = crate::form::from_mapping(deserializer, stringify!($name))?;
                     Ok(Self { $($field),* })
+                }
+            }
+
+            impl crate::shape::Shaped for $name {
+                fn shape() -> crate::shape::Shape {
+                    crate::shape::Shape::Form(crate::shape::Form::of::<Self>(|| {
+                        crate::shape::fields::<Self>(vec![
+                            $(<$type as crate::shape::Shaped>::shape()),*
+                        ])
+                    }))
                 }
             }
         };
@@ -77,6 +87,12 @@ macro_rules! choice {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
+            }
+        }
+
+        impl crate::shape::Shaped for $name {
+            fn shape() -> crate::shape::Shape {
+                crate::shape::Shape::Choice(&[$first_wire, $($wire),*])
             }
         }
     )+};

@@ -1,5 +1,7 @@
 //! The Gateway API.
 
+mod backend_tls_policy;
+mod connection_route;
 mod filter;
 mod gateways;
 mod grant;
@@ -7,6 +9,11 @@ mod grpc_route;
 mod http_route;
 mod reference;
 
+pub use backend_tls_policy::{
+    BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, PolicyTarget, SubjectAltName,
+    SubjectAltNameType,
+};
+pub use connection_route::{BackendRef, ConnectionRouteRule, TcpRoute, TcpRouteSpec, TlsRoute, TlsRouteSpec};
 pub use filter::{
     CorsFilter, Fraction, GrpcRouteFilter, GrpcRouteFilterType, HeaderModifier, HttpHeader, HttpRouteFilter,
     HttpRouteFilterType, PathModifier, PathModifierType, RedirectScheme, RequestMirror, RequestRedirect,

@@ -36,6 +36,7 @@ pub mod gateway;
 pub mod istio;
 pub mod k8s;
 pub mod meta;
+pub mod shape;
 pub mod value;
 
 #[cfg(test)]

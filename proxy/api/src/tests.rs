@@ -7,6 +7,7 @@
 
 //! One complete document of each kind, read and written back. The documents are in `fixtures/`, by kind.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::meta::{Condition, Kind, ObjectMeta, OwnerReference};
+use crate::shape::{Shape, Shaped};
 use crate::{gateway, istio, k8s};
 
 #[test]
@@ -33,6 +35,9 @@ fn every_field_of_every_kind_survives_a_round_trip() {
             Kind::Gateway => check::<gateway::Gateway>(kind),
             Kind::HttpRoute => check::<gateway::HttpRoute>(kind),
             Kind::GrpcRoute => check::<gateway::GrpcRoute>(kind),
+            Kind::TcpRoute => check::<gateway::TcpRoute>(kind),
+            Kind::TlsRoute => check::<gateway::TlsRoute>(kind),
+            Kind::BackendTlsPolicy => check::<gateway::BackendTlsPolicy>(kind),
             Kind::ReferenceGrant => check::<gateway::ReferenceGrant>(kind),
             Kind::VirtualService => check::<istio::VirtualService>(kind),
             Kind::DestinationRule => check::<istio::DestinationRule>(kind),
@@ -94,7 +99,7 @@ fn metadata_survives_a_round_trip() {
     );
 }
 
-fn check<T: DeserializeOwned + Serialize + Debug>(kind: Kind) {
+fn check<T: DeserializeOwned + Serialize + Debug + Shaped>(kind: Kind) {
     let document = fixture(kind.as_str());
     let named = Kind::resolve(
         document["apiVersion"].as_str().unwrap(),
@@ -109,7 +114,7 @@ fn check<T: DeserializeOwned + Serialize + Debug>(kind: Kind) {
     survives::<T>(kind.as_str(), &document, &kept);
 }
 
-fn survives<T: DeserializeOwned + Serialize + Debug>(name: &str, document: &Value, kept: &Value) {
+fn survives<T: DeserializeOwned + Serialize + Debug + Shaped>(name: &str, document: &Value, kept: &Value) {
     let object: T =
         serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(&serde_json::to_value(&object).unwrap(), kept, "{name}");
@@ -119,6 +124,49 @@ fn survives<T: DeserializeOwned + Serialize + Debug>(name: &str, document: &Valu
     for unset in [": None", ": []", ": {}", ": \"\"", ": false", ": 0.0"] {
         let at = debug.find(unset).map(|at| &debug[at.saturating_sub(60)..at]);
         assert_eq!(at, None, "{name}: the document leaves a field{unset}");
+    }
+
+    // And what it holds is what the shape of the type names: no more, no less.
+    let mut written = BTreeSet::new();
+    leaves(kept, &T::shape(), String::new(), &mut written);
+    let named: BTreeSet<String> = T::shape().paths().into_iter().map(|path| path.field).collect();
+    let of_its_own = |fields: &BTreeSet<String>| -> Vec<String> {
+        fields.iter().filter(|field| is_its_own(field)).cloned().collect()
+    };
+    assert_eq!(of_its_own(&written), of_its_own(&named), "{name}");
+}
+
+/// Metadata has a test of its own, and the status of most kinds is not kept.
+fn is_its_own(field: &str) -> bool {
+    field != "status" && !field.split('.').any(|part| part == "metadata")
+}
+
+/// The paths of what a document holds. Only where names are the author's own it depends on the shape.
+fn leaves(value: &Value, shape: &Shape, field: String, found: &mut BTreeSet<String>) {
+    let inner = |name: &str| match shape {
+        Shape::Form(form) => form.fields().into_iter().find(|field| field.name == name),
+        _ => None,
+    };
+    match (value, shape) {
+        (Value::Array(items), Shape::List(item)) => {
+            for value in items {
+                leaves(value, item, format!("{field}[]"), found);
+            }
+        }
+        (Value::Object(entries), Shape::Map(item)) => {
+            for value in entries.values() {
+                leaves(value, item, format!("{field}{{}}"), found);
+            }
+        }
+        (Value::Object(entries), Shape::Form(_)) if !entries.is_empty() => {
+            for (name, value) in entries {
+                let separator = if field.is_empty() { "" } else { "." };
+                let path = format!("{field}{separator}{name}");
+                let shape = inner(name).map_or(Shape::Leaf, |inner| inner.shape);
+                leaves(value, &shape, path, found);
+            }
+        }
+        _ => drop(found.insert(field)),
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! [`Tiers`] pick among endpoints that are not equally good: [`arrange`] ranks them by where they are, [`Outliers`] set
 //! those aside that fail, and traffic spills from one tier to the next as health falls. What is learnt of an endpoint is in its [`Standing`],
-//! which [`Standings`] hand on to the next version of the configuration.
+//! which [`Standings`] hand on to the next version of the configuration. [`Recent`] counts the requests that a retry budget is a
+//! share of.
 //!
 //! Time comes from the caller, as milliseconds of a clock that only goes forward. Depends on `rand` and `xxhash-rust` only.
 //!
@@ -55,6 +56,7 @@ mod consistent;
 mod endpoint;
 mod locality;
 mod outlier;
+mod recent;
 mod standing;
 mod tiers;
 mod warmup;
@@ -64,6 +66,7 @@ pub use consistent::{HashTable, hash};
 pub use endpoint::{Endpoint, Picked};
 pub use locality::{Distribution, Place, Portion, Preference, arrange};
 pub use outlier::{Cause, Outcome, OutlierSettings, Outliers};
+pub use recent::Recent;
 pub use standing::{Standing, Standings};
 pub use tiers::Tiers;
 pub use warmup::Warmup;

@@ -139,6 +139,38 @@ impl<T> Tiers<T> {
         self.pick_in(tier, rng, hints, &exclude)
     }
 
+    /// Chooses as [`pick`](Self::pick) does, but among the tiers of which no endpoint has been `tried`, by what those can take:
+    /// Envoy's retry priority `previous_priorities`. If they can take nothing, it is as if nothing had been tried.
+    ///
+    /// Looks at every endpoint.
+    pub fn pick_elsewhere(
+        &self,
+        rng: &mut impl Rng,
+        hints: Hints,
+        tried: impl Fn(&Endpoint<T>) -> bool,
+        exclude: impl Fn(&Endpoint<T>) -> bool,
+    ) -> Option<Picked<T>> {
+        let capacity = |tier: &Tier<T>| match tier.endpoints().any(|it| tried(it)) {
+            true => 0,
+            false => self.health(tier.endpoints()).capacity(),
+        };
+        let capacities: Vec<u64> = self.tiers.iter().map(capacity).collect();
+        let together = capacities.iter().sum::<u64>().min(100);
+        if together == 0 {
+            return self.pick(rng, hints, exclude);
+        }
+        let drawn = hints.hash.unwrap_or_else(|| rng.random());
+        let first = place_of(spread(capacities.iter().copied(), together).into_iter(), drawn);
+        let others = (0..self.tiers.len()).filter(|place| *place != first);
+        let untried = |place: &usize| capacities.get(*place).is_some_and(|capacity| *capacity > 0);
+        let (next, last): (Vec<usize>, Vec<usize>) = others.partition(untried);
+        std::iter::once(first)
+            .chain(next)
+            .chain(last)
+            .filter_map(|place| self.tiers.get(place))
+            .find_map(|tier| self.pick_in(tier, rng, hints, &exclude))
+    }
+
     fn pick_in(
         &self,
         tier: &Tier<T>,
@@ -258,19 +290,25 @@ fn shares(tiers: &[Health], minimum: u64) -> Vec<(u32, bool)> {
     } else {
         (together, Health::capacity)
     };
+    let shares = spread(tiers.iter().map(|tier| part(*tier)), whole);
+    let shares = shares.into_iter().zip(tiers);
+    shares.map(|(share, tier)| (share as u32, panics(tier))).collect()
+}
+
+/// A hundred percent, of which each has the percentage that its part is of the whole, the first before the others.
+fn spread(parts: impl Iterator<Item = u64>, whole: u64) -> Vec<u64> {
     let mut left = 100;
-    let mut shares: Vec<(u32, bool)> = tiers
-        .iter()
-        .map(|tier| {
-            let share = (part(*tier) * 100).checked_div(whole).unwrap_or(0).min(left);
+    let mut shares: Vec<u64> = parts
+        .map(|part| {
+            let share = (part * 100).checked_div(whole).unwrap_or(0).min(left);
             left -= share;
-            (share as u32, panics(tier))
+            share
         })
         .collect();
     // What rounding has left over.
-    let first = shares.iter().position(|(share, _)| *share > 0).unwrap_or(0);
-    if let Some((share, _)) = shares.get_mut(first) {
-        *share += left as u32;
+    let first = shares.iter().position(|share| *share > 0).unwrap_or(0);
+    if let Some(share) = shares.get_mut(first) {
+        *share += left;
     }
     shares
 }

@@ -199,6 +199,15 @@ impl Assembly {
                 Kind::WasmPlugin | Kind::TrafficExtension => {
                     "its filter is not in force, so requests that it was to see are refused"
                 }
+                Kind::HttpRoute | Kind::GrpcRoute => {
+                    "nothing of it is in force, so that what it was to lead is answered 500 where no other route leads it"
+                }
+                Kind::TcpRoute | Kind::TlsRoute => {
+                    "nothing of it is in force, so that connections that it was to lead are closed"
+                }
+                Kind::BackendTlsPolicy => {
+                    "whom it trusts is not known, so that nothing is sent to the services that it is for"
+                }
                 _ => "nothing of it is in force but what binds it, so that no traffic goes round a waypoint",
             };
             let problem = Problem::warning(object.clone(), "", message, "mend the document, or delete it");

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_api::gateway::{Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant};
+use cairn_api::gateway::{
+    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant, TcpRoute, TlsRoute,
+};
 use cairn_api::istio::{
     AuthorizationPolicy, AuthorizationPolicySpec, DestinationRule, PeerAuthentication, RequestAuthentication,
     ServiceEntry, Telemetry, TrafficExtension, VirtualService, WasmPlugin, WorkloadEntry,
@@ -12,6 +14,7 @@ use cairn_api::k8s::{
     ConfigMap, Deployment, EndpointSlice, Namespace, Node, Pod, Secret, Service, ServiceAccount,
 };
 use cairn_api::meta::{Key, Kind, ObjectRef};
+use cairn_api::shape::{Shape, Shaped};
 
 use crate::decode::{Decoded, decode};
 
@@ -45,6 +48,14 @@ macro_rules! tables {
                     $( Kind::$kind => decode::<$form>(value).map(|object| Resource::$kind(Arc::new(object))), )+
                     // The enumeration may grow before this crate reads the new kind.
                     _ => Decoded { object: None, wrong: Vec::new(), unknown: Vec::new() },
+                }
+            }
+
+            /// What the type of this kind reads.
+            pub(crate) fn shape(kind: Kind) -> Option<Shape> {
+                match kind {
+                    $( Kind::$kind => Some(<$form as Shaped>::shape()), )+
+                    _ => None,
                 }
             }
         }
@@ -107,6 +118,12 @@ tables! {
     HttpRoute => http_routes: HttpRoute,
     /// gRPC routes of the Gateway API.
     GrpcRoute => grpc_routes: GrpcRoute,
+    /// Routes of connections of the Gateway API.
+    TcpRoute => tcp_routes: TcpRoute,
+    /// Routes of TLS connections of the Gateway API.
+    TlsRoute => tls_routes: TlsRoute,
+    /// TLS policies of the Gateway API for services.
+    BackendTlsPolicy => backend_tls_policies: BackendTlsPolicy,
     /// Reference grants of the Gateway API.
     ReferenceGrant => reference_grants: ReferenceGrant,
     /// Virtual services.

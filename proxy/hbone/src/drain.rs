@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long those that have been forced may take to obey.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
@@ -117,6 +117,27 @@ impl DrainWatch {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// A watch of one connection's own, which is told to drain when `age` has passed as well, if not before; `self` is held
+    /// until all clones of that watch have been dropped.
+    #[must_use]
+    pub fn aging(self, age: Duration) -> DrainWatch {
+        let (own, watch) = channel();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = own.completed() => return,
+                () = self.draining() => {}
+                () = sleep(age) => {}
+            }
+            own.start();
+            tokio::select! {
+                () = own.completed() => return,
+                () = self.forced() => own.force(),
+            }
+            own.completed().await;
+        });
+        watch
     }
 
     async fn reached(&self, phase: Phase) {

@@ -19,10 +19,10 @@ mod tests;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -81,6 +81,8 @@ pub struct StrictHead<IO> {
     ready: BytesMut,
     /// Read and not checked yet: the beginning of a head, or bytes that wait for the answer to a switch.
     held: BytesMut,
+    /// Interim responses of which the beginning may have been written.
+    hints: Bytes,
     blank_lines: u8,
     ended: bool,
     /// When the head in `held` began.
@@ -130,6 +132,7 @@ impl<IO> StrictHead<IO> {
             place: Place::Head,
             ready: BytesMut::new(),
             held: BytesMut::new(),
+            hints: Bytes::new(),
             blank_lines: 0,
             ended: false,
             head_since: None,
@@ -426,11 +429,29 @@ where
     }
 }
 
+impl<IO> StrictHead<IO>
+where
+    IO: AsyncWrite + Unpin,
+{
+    /// Writes what is left of interim responses: nothing may come between their bytes.
+    fn poll_hints(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.hints.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.hints))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.hints.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<IO> AsyncWrite for StrictHead<IO>
 where
     IO: AsyncWrite + Unpin,
 {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_hints(cx))?;
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
@@ -439,6 +460,7 @@ where
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_hints(cx))?;
         Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 
@@ -447,10 +469,18 @@ where
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes what is under it when it has nothing left to write itself: here no response is cut in two.
+        if self.hints.is_empty()
+            && let Some(hints) = self.link.hints()
+        {
+            self.hints = hints.into();
+        }
+        ready!(self.poll_hints(cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_hints(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

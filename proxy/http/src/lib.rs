@@ -41,6 +41,7 @@ pub mod body;
 pub mod grpc;
 pub mod guard;
 pub mod headers;
+pub mod interim;
 pub mod path;
 pub mod pool;
 pub mod serve;

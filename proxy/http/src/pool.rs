@@ -2,8 +2,10 @@
 //!
 //! An [`Upstream`] owns every connection to one endpoint over one version of HTTP. It never loses a request to a
 //! connection that died while it was idle: a request that did not leave is sent again on another connection, and one
-//! that may have left is sent again when it is idempotent and has no body (RFC 9110 section 9.2.2). Everything else is
-//! reported as a [`SendError`] that says how far the request came, for the retry policy above to judge.
+//! that may have left is sent again when it is idempotent and has no body (RFC 9110 section 9.2.2). Any other is given to an
+//! HTTP/1 connection that rested only after a look at whether the peer has closed it, and not at the end of the time that
+//! the peer said it would keep it (`Keep-Alive: timeout`). Everything else is reported as a [`SendError`] that says how far
+//! the request came, for the retry policy above to judge.
 //!
 //! HTTP/1 connections are driven by the task that uses them and rest in a stack, freshest on top. HTTP/2 connections
 //! have a task each and are shared up to the peer's stream limit; another one is opened when it is reached.
@@ -48,6 +50,21 @@ pub trait Connect: Send + Sync + 'static {
     /// dropped, which connections in the clear are not.
     fn reset(io: &mut Self::Io) {
         let _ = io;
+    }
+
+    /// Whether a connection on which nothing is expected is of no more use, by what is known this very moment. Asked before a
+    /// request that could not be sent again is given to a connection that has been used; it must not wait. Nothing to do for
+    /// streams that another task reads, for it finds out as soon as this could.
+    fn is_over(io: &Self::Io) -> bool {
+        let _ = io;
+        false
+    }
+
+    /// How many bytes that were written the peer has not acknowledged, where that is known. Asked when the peer has closed: if
+    /// these are all of a request, it has never come to anybody.
+    fn unacknowledged(io: &Self::Io) -> Option<u64> {
+        let _ = io;
+        None
     }
 
     /// The near end of a connection, where it has an address.
@@ -146,6 +163,9 @@ pub enum Failure<E> {
     /// The upstream says that it has not processed the request: REFUSED_STREAM, or GOAWAY below the stream.
     #[error("the upstream refused the stream")]
     Refused(#[source] Cause),
+    /// The peer had closed the connection before the request came to it: nobody has seen anything of it.
+    #[error("the upstream had closed the connection before the request came to it")]
+    Unseen(#[source] Cause),
     /// The connection or stream ended after the request had been written, at least in part, and before the response.
     #[error("the upstream connection ended before the response")]
     ResetAfterSent {

@@ -187,6 +187,11 @@ impl<IO> Rewound<IO> {
         (self.io, self.first)
     }
 
+    /// The bytes that have not been read again.
+    pub fn first(&self) -> &[u8] {
+        &self.first
+    }
+
     /// The stream underneath.
     pub fn inner(&self) -> &IO {
         &self.io

@@ -24,7 +24,7 @@ use self::services::ServiceDraft;
 use crate::l4;
 use crate::names::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
 use crate::selector::Labels;
-use crate::service::{Endpoint, Origin};
+use crate::service::{Endpoint, Origin, Service};
 use crate::settings::MeshSettings;
 use crate::snapshot::{Parts, Snapshot};
 use crate::workload::{Workload, WorkloadType};
@@ -50,6 +50,20 @@ impl Snapshot {
             .map(|problem| state.locate(problem))
             .collect();
         (Snapshot::assemble(parts), problems)
+    }
+}
+
+impl Snapshot {
+    /// Stands for whatever is behind the addresses of a service of which no endpoints are known.
+    #[must_use]
+    pub fn stand_in(&self, service: &Service) -> Workload {
+        let kind = match service.origin {
+            Origin::Kubernetes => Kind::Service,
+            Origin::ServiceEntry => Kind::ServiceEntry,
+        };
+        let object = ObjectRef::new(kind, service.namespace.as_str(), service.name.as_str());
+        let uid = format!("{}/{object}/{}", self.mesh.cluster_id, service.hostname);
+        Draft::new(&self.mesh, uid, object, "", &service.labels, &service.name).workload
     }
 }
 

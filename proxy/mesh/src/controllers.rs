@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use cairn_api::gateway::{Gateway, GatewayAddress};
+use cairn_api::istio::{Resolution, ServiceEntry, ServiceEntryAddress};
 use cairn_api::k8s::{Deployment, Namespace, Pod, PodStatus, Service};
 use cairn_api::meta::{Condition, Key, OwnerReference};
 use cairn_config::{Objects, Table};
@@ -17,10 +18,13 @@ use crate::selector::{LabelIndex, Labels};
 const SERVICES: u8 = 240;
 const PODS: u8 = 241;
 const GATEWAYS: u8 = 242;
+const SERVICE_ENTRIES: u8 = 243;
+/// The label that says `false` where a ServiceEntry is to have no address of its own.
+const AUTO_ALLOCATE: &str = "networking.istio.io/enable-autoallocate-ip";
 
 /// Adds what is missing for the objects to be a running mesh on loopback, and leaves alone what is there.
 ///
-/// Deployments get their pods; services, pods and gateways get addresses; pods become ready, and captured unless they
+/// Deployments get their pods; services, hosts of ServiceEntries, pods and gateways get addresses; pods become ready, and captured unless they
 /// or their namespace are labelled `istio.io/dataplane-mode: none`. The same objects always give the same result, and
 /// an address does not depend on what else there is, save for the rare case of two names with one hash.
 #[must_use]
@@ -52,6 +56,9 @@ pub fn complete(objects: &Objects) -> Objects {
     let mut taken = taken(&completed);
     for (key, service) in &mut completed.services {
         complete_service(key, service, &mut taken);
+    }
+    for (key, entry) in &mut completed.service_entries {
+        complete_service_entry(key, entry, &mut taken);
     }
     for (key, pod) in &mut completed.pods {
         complete_pod(key, pod, &objects.namespaces, &mut taken);
@@ -133,6 +140,40 @@ fn complete_service(key: &Key, service: &mut Arc<Service>, taken: &mut HashSet<I
     let spec = &mut Arc::make_mut(service).spec;
     spec.cluster_ip.clone_from(&address);
     spec.cluster_ips.push(address);
+}
+
+/// Gives hosts addresses as Istio's controller does: where none is written, and a connection is not for the very address that it
+/// was opened to.
+fn complete_service_entry(key: &Key, entry: &mut Arc<ServiceEntry>, taken: &mut HashSet<IpAddr>) {
+    let spec = &entry.spec;
+    let resolution = spec.resolution.unwrap_or_default();
+    let opted_out = entry
+        .metadata
+        .labels
+        .get(AUTO_ALLOCATE)
+        .is_some_and(|value| value == "false");
+    if resolution == Resolution::None || opted_out || !spec.addresses.is_empty() {
+        return;
+    }
+    let given = entry.status.iter().flat_map(|status| &status.addresses);
+    let given: HashSet<&str> = given.map(|address| address.host.as_str()).collect();
+    let wanting = spec.hosts.iter().filter(|host| {
+        let reachable = !host.contains('*') || resolution == Resolution::DynamicDns;
+        reachable && !given.contains("") && !given.contains(host.as_str())
+    });
+    let addresses: Vec<ServiceEntryAddress> = wanting
+        .map(|host| {
+            let name = Key::new(key.namespace.as_str(), format!("{}/{host}", key.name));
+            ServiceEntryAddress {
+                value: allocate(SERVICE_ENTRIES, &name, taken).to_string(),
+                host: host.clone(),
+            }
+        })
+        .collect();
+    if !addresses.is_empty() {
+        let status = Arc::make_mut(entry).status.get_or_insert_default();
+        status.addresses.extend(addresses);
+    }
 }
 
 fn complete_pod(key: &Key, pod: &mut Arc<Pod>, namespaces: &Table<Namespace>, taken: &mut HashSet<IpAddr>) {
@@ -220,11 +261,10 @@ fn taken(objects: &Objects) -> HashSet<IpAddr> {
         given.chain(&gateway.spec.addresses).map(|address| &address.value)
     });
     let entries = objects.service_entries.values().flat_map(|entry| {
-        entry
-            .spec
-            .addresses
-            .iter()
-            .chain(entry.spec.endpoints.iter().map(|endpoint| &endpoint.address))
+        let given = entry.status.iter().flat_map(|status| &status.addresses);
+        let endpoints = entry.spec.endpoints.iter().map(|endpoint| &endpoint.address);
+        let given = given.map(|address| &address.value);
+        entry.spec.addresses.iter().chain(endpoints).chain(given)
     });
     let workloads = objects.workload_entries.values().map(|entry| &entry.spec.address);
     let slices = objects

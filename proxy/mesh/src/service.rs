@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use cairn_api::istio::Resolution;
 use cairn_api::meta::Key;
 use cairn_identity::SpiffeId;
 use ipnet::IpNet;
@@ -35,8 +36,12 @@ pub struct Service {
     pub waypoint: Option<Key>,
     /// The workloads behind it, ready or not.
     pub endpoints: Vec<Endpoint>,
+    /// How its endpoints are found; `STATIC` for a Service of Kubernetes.
+    pub resolution: Resolution,
     /// Further identities that its endpoints may prove.
     pub subject_alt_names: Vec<SpiffeId>,
+    /// All such names as they are written: what TLS of its own has to prove, where a rule asks for it.
+    pub alternative_names: Vec<String>,
     /// Which endpoints are preferred.
     pub load_balancing: LoadBalancing,
     /// Endpoints count whether they are ready or not.
@@ -55,11 +60,27 @@ impl Service {
     /// The endpoints that traffic to `port` may go to: healthy ones (or all, when the service publishes those that
     /// are not ready), with a target for that port, a share above zero and an address.
     pub fn usable_endpoints(&self, port: u16) -> impl Iterator<Item = &Endpoint> + Clone {
+        let addressed = |endpoint: &&Endpoint| !endpoint.workload.addresses.is_empty();
+        self.able_endpoints(port).filter(addressed)
+    }
+
+    /// Those of which only a name is known, which gives their addresses; else as
+    /// [`usable_endpoints`](Self::usable_endpoints).
+    pub fn named_endpoints(&self, port: u16) -> impl Iterator<Item = (&Arc<str>, &Endpoint)> + Clone {
+        let is_resolved = matches!(
+            self.resolution,
+            Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns
+        );
+        self.able_endpoints(port)
+            .filter(move |_| is_resolved)
+            .filter_map(|endpoint| Some((endpoint.workload.hostname.as_ref()?, endpoint)))
+    }
+
+    fn able_endpoints(&self, port: u16) -> impl Iterator<Item = &Endpoint> + Clone {
         self.endpoints.iter().filter(move |endpoint| {
             let workload = &endpoint.workload;
             (workload.healthy || self.publish_not_ready)
                 && workload.capacity > 0
-                && !workload.addresses.is_empty()
                 && endpoint.ports.contains_key(&port)
         })
     }

@@ -19,6 +19,8 @@ pub struct Workload {
     pub namespace: String,
     /// Every address that it answers on.
     pub addresses: Vec<IpAddr>,
+    /// The name that its addresses have to be asked for by; `addresses` is empty then.
+    pub hostname: Option<Arc<str>>,
     /// What its certificate says.
     pub identity: SpiffeId,
     /// What owns it, as metrics name it: the Deployment of a pod, for example.

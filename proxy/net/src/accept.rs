@@ -53,12 +53,26 @@ impl ConnectionLimit {
 ///
 /// The loop survives what `accept` reports about a single connection (the client has gone already) and a shortage
 /// of file descriptors or memory: it pauses, longer each time, up to one second. Streams have `TCP_NODELAY`
-/// set. Connections that are open when `stop` resolves go on; [`ConnectionLimit::all_closed`] waits for them.
+/// set. Connections that are open when `stop` resolves go on; [`ConnectionLimit::all_closed`] waits for them. So do those
+/// that the kernel has taken by then and that wait in its queue: closing the listener would reset them.
 pub async fn accept_loop<H, F>(
     listener: TcpListener,
     limit: &ConnectionLimit,
     stop: impl Future<Output = ()>,
     mut handle: H,
+) where
+    H: FnMut(TcpStream, SocketAddr) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    accept_until(&listener, limit, stop, &mut handle).await;
+    accept_queue(listener, limit, &mut handle);
+}
+
+async fn accept_until<H, F>(
+    listener: &TcpListener,
+    limit: &ConnectionLimit,
+    stop: impl Future<Output = ()>,
+    handle: &mut H,
 ) where
     H: FnMut(TcpStream, SocketAddr) -> F,
     F: Future<Output = ()> + Send + 'static,
@@ -78,7 +92,7 @@ pub async fn accept_loop<H, F>(
                 continue;
             }
             Err(error) => {
-                let pause = pause.next(&listener, &error);
+                let pause = pause.next(listener, &error);
                 tokio::select! {
                     biased;
                     () = &mut stop => return,
@@ -97,12 +111,39 @@ pub async fn accept_loop<H, F>(
             () = &mut stop => return,
             permit = limit.take() => permit,
         };
-        let connection = handle(stream, peer);
-        tokio::spawn(async move {
-            connection.await;
-            drop(permit);
-        });
+        serve(handle(stream, peer), permit);
     }
+}
+
+/// Accepts what waits in the kernel's queue, and nothing that comes later.
+fn accept_queue<H, F>(listener: TcpListener, limit: &ConnectionLimit, handle: &mut H)
+where
+    H: FnMut(TcpStream, SocketAddr) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    // Asked directly: the runtime only learns now and then what has arrived.
+    let Ok(listener) = listener.into_std() else { return };
+    loop {
+        let (stream, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if concerns_one_connection(&error) => continue,
+            Err(_) => return,
+        };
+        let ready = stream
+            .set_nonblocking(true)
+            .and_then(|()| stream.set_nodelay(true));
+        let stream = ready.and_then(|()| TcpStream::from_std(stream));
+        if let (Ok(stream), Ok(permit)) = (stream, limit.free.clone().try_acquire_owned()) {
+            serve(handle(stream, peer), Some(permit));
+        }
+    }
+}
+
+fn serve(connection: impl Future<Output = ()> + Send + 'static, permit: Option<OwnedSemaphorePermit>) {
+    tokio::spawn(async move {
+        connection.await;
+        drop(permit);
+    });
 }
 
 /// The growing pause between attempts to accept.

@@ -8,7 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 /// When the kernel probes an idle connection, and when it gives the connection up.
 ///
 /// The default is ztunnel's: first probe after 180 s, then every 180 s, dead after 9 unanswered probes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Keepalive {
     /// Idle time before the first probe.
     pub time: Duration,

@@ -24,6 +24,7 @@
 mod accept;
 mod connect;
 pub mod copy;
+pub mod doubt;
 mod keepalive;
 pub mod limits;
 mod listen;
@@ -33,4 +34,4 @@ mod sys;
 pub use accept::{ConnectionLimit, accept_loop};
 pub use connect::{ConnectError, ConnectOptions, connect};
 pub use keepalive::Keepalive;
-pub use listen::{ListenError, ListenOptions, listen};
+pub use listen::{ListenError, ListenOptions, give_way, listen};

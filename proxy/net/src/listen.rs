@@ -2,9 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+
+use crate::sys;
 
 /// How to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +90,19 @@ pub fn listen(address: SocketAddr, options: &ListenOptions) -> Result<TcpListene
     open(address, options).map_err(|source| explain(address, options.setting, source))
 }
 
+/// Has new connections go to the successor of this process: the socket that was the second to listen, with `SO_REUSEPORT`, on
+/// the address of `listener`. To be followed by some time of accepting what had begun to connect before, and then by closing.
+///
+/// The kernel spreads connections over all who listen, and those that wait in the queue of one that closes are lost; this is
+/// how it comes to close with an empty queue. Where there is no second one, nothing changes.
+///
+/// # Errors
+///
+/// The kernel knows no such thing.
+pub fn give_way(listener: &impl AsFd) -> io::Result<()> {
+    sys::prefer_second_listener(listener.as_fd())
+}
+
 fn open(address: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -130,7 +146,7 @@ mod tests {
 
     use tokio::net::TcpStream;
 
-    use super::{ListenError, ListenOptions, explain, listen};
+    use super::{ListenError, ListenOptions, explain, give_way, listen};
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -166,6 +182,29 @@ mod tests {
         };
         let first = listen(address("127.0.0.1:0"), &options).unwrap();
         listen(first.local_addr().unwrap(), &options).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_gives_way_gets_no_new_connections() {
+        let options = ListenOptions {
+            reuse_port: true,
+            ..ListenOptions::default()
+        };
+        let old = listen(address("127.0.0.1:0"), &options).unwrap();
+        let shared = old.local_addr().unwrap();
+        // Alone, it goes on as before.
+        give_way(&old).unwrap();
+        let (connected, accepted) = tokio::join!(TcpStream::connect(shared), old.accept());
+        drop((connected.unwrap(), accepted.unwrap()));
+
+        let new = listen(shared, &options).unwrap();
+        for _ in 0..20 {
+            let (connected, accepted) = tokio::join!(TcpStream::connect(shared), new.accept());
+            assert_eq!(connected.unwrap().local_addr().unwrap(), accepted.unwrap().1);
+        }
+        drop(old);
+        let (connected, accepted) = tokio::join!(TcpStream::connect(shared), new.accept());
+        drop((connected.unwrap(), accepted.unwrap()));
     }
 
     #[tokio::test]

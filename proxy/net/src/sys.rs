@@ -86,6 +86,53 @@ pub(crate) fn set_bind_address_no_port(socket: BorrowedFd<'_>) -> io::Result<()>
     }
 }
 
+/// Bytes that have been written to a connection and that its peer has not acknowledged.
+pub(crate) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for as long as it is borrowed; TIOCOUTQ writes one c_int to the pointer.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result == 0 {
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Has new connections go to the socket that was the second to listen on the address of `listener`, while there is one.
+pub(crate) fn prefer_second_listener(listener: BorrowedFd<'_>) -> io::Result<()> {
+    // A program of one instruction, which gives the place of the second among those that listen. Where there is none of
+    // that place the kernel chooses as if there were no program.
+    let mut code = [libc::sock_filter {
+        code: RETURN_CONSTANT,
+        jt: 0,
+        jf: 0,
+        k: 1,
+    }];
+    let program = libc::sock_fprog {
+        len: 1,
+        filter: code.as_mut_ptr(),
+    };
+    // SAFETY: the descriptor is open for as long as it is borrowed; `program` is a sock_fprog of the size that is given,
+    // and its filter points to the one instruction that it says there is. The kernel copies both.
+    let result = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_REUSEPORT_CBPF,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// BPF_RET | BPF_K.
+const RETURN_CONSTANT: u16 = 0x06;
+
 fn duration(time: libc::timeval) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let micros = u64::try_from(time.tv_usec).unwrap_or(0);

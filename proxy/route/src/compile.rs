@@ -1,7 +1,6 @@
-//! From VirtualServices, or HTTPRoutes and GRPCRoutes, to a [`RouteTable`].
+//! From VirtualServices, or routes of the Gateway API, to a [`RouteTable`] and to [`TcpRoutes`].
 
 mod actions;
-mod base64;
 mod blocks;
 mod conditions;
 mod cors;
@@ -29,7 +28,10 @@ use cairn_config::Problem;
 use actions::Plan;
 use blocks::Block;
 use findings::Findings;
-pub use gateway::{GatewayRoutes, ParentStatus, RouteScope, grpc_route_status, http_route_status};
+pub use gateway::{
+    GatewayRoutes, RouteScope, grpc_route_status, http_route_status, tcp_route_status, tls_route_status,
+};
+pub(crate) use gateway::{grpc_route, http_route, tcp_route, tls_route};
 pub use inputs::{Inputs, KnownService, KnownServices};
 pub use select::VirtualServices;
 use written::Place;
@@ -51,7 +53,7 @@ use crate::tcp::{TcpRoute, TcpRoutes};
 /// * A route whose match compiles, but whose action does not, answers 500 ([`Action::Broken`](crate::Action::Broken)).
 /// * A VirtualService with a match that does not compile is passed over as a whole, as if it had been refused when
 ///   it was applied, which is what Istio does. [`LastGood`](crate::LastGood) puts its previous version in its place
-///   beforehand, where there is one.
+///   beforehand, where there is one; [`LastGoodRoutes`](crate::LastGoodRoutes) does so for routes of the Gateway API.
 /// * Of an HTTPRoute or GRPCRoute, a match that does not compile answers 500 to all that it may have matched, and a backend
 ///   that is not there, or that the route may not refer to, to its share of the requests
 ///   ([`Destination::broken`](crate::Destination::broken)).
@@ -99,38 +101,66 @@ fn add(compiled: Vec<Route>, routes: &mut Vec<Route>, port: u16, findings: &mut 
     routes.extend(compiled);
 }
 
-/// Compiles the routes of connections to one service and port, of `tls` and `tcp` of the VirtualServices that apply. `None`:
-/// there are none, and connections go to the service that they are addressed to.
+/// Compiles the routes of connections to one service and port. `None`: there are none, and connections go to the service that they
+/// are addressed to.
 ///
-/// All routes of TLS come before those of TCP; within each kind the order is that of [`compile`]. A VirtualService with a
-/// match that does not compile is passed over; a route that leads nowhere closes its connections.
+/// Where a TCPRoute or TLSRoute is attached, those decide, and `tls` and `tcp` of VirtualServices do not. Server names go before
+/// everything else: the exact one, then the longest with a `*`. A name that none of the TLSRoutes is for is led by a TCPRoute, and
+/// without one its connection is closed; so is one whose backend is not there or may not be used, for its share.
+///
+/// Else all routes of TLS of the VirtualServices that apply come before those of TCP; within each kind the order is that of
+/// [`compile`]. A VirtualService with a match that does not compile is passed over; a route that leads nowhere closes its
+/// connections.
 pub fn compile_tcp(inputs: &Inputs<'_>) -> (Option<TcpRoutes>, Vec<Problem>) {
-    let (mut tls, mut tcp) = (Vec::new(), Vec::new());
-    let mut problems = Vec::new();
+    let (routes, mut problems) = gateway::compile_connections(inputs);
+    let attached = routes.first().map(|route| route.source.clone());
+    let (mut tls, mut tcp) = (routes, Vec::new());
     for virtual_service in &applying(inputs) {
         let mut findings = Findings::new(reference(virtual_service));
         let compiled = tcp::compile(virtual_service, Some(inputs), &mut findings).unwrap_or_default();
-        tls.extend(compiled.tls);
-        for route in compiled.tcp {
-            let earlier = tcp
-                .iter()
-                .find(|earlier: &&TcpRoute| earlier.matches.is_catch_all());
-            if let Some(earlier) = earlier {
-                findings.warning(
-                    route.field.as_str(),
-                    format!(
-                        "no connection to port {} gets here: {} {} comes first and takes all",
-                        inputs.port, earlier.source, earlier.field
-                    ),
-                    "put routes that take all at the end",
-                );
+        match &attached {
+            Some(route) => yields(&compiled, route, inputs, &mut findings),
+            None => {
+                tls.extend(compiled.tls);
+                for route in compiled.tcp {
+                    warn_if_unreached(&route, &tcp, inputs.port, &mut findings);
+                    tcp.push(route);
+                }
             }
-            tcp.push(route);
         }
         problems.extend(findings.into_problems());
     }
     tls.extend(tcp);
     ((!tls.is_empty()).then(|| TcpRoutes::new(tls)), problems)
+}
+
+/// Tells that a VirtualService leads no connections because `route` is attached.
+fn yields(compiled: &tcp::Compiled, route: &ObjectRef, inputs: &Inputs<'_>, findings: &mut Findings) {
+    for (field, routes) in [("spec.tls", &compiled.tls), ("spec.tcp", &compiled.tcp)] {
+        if !routes.is_empty() {
+            findings.warning(
+                field,
+                format!(
+                    "no connection to port {} of {} gets here: it has routes of the Gateway API, such as {route}",
+                    inputs.port, inputs.service_host
+                ),
+                "keep either these routes or the VirtualService",
+            );
+        }
+    }
+}
+
+fn warn_if_unreached(route: &TcpRoute, before: &[TcpRoute], port: u16, findings: &mut Findings) {
+    if let Some(earlier) = before.iter().find(|earlier| earlier.matches.is_catch_all()) {
+        findings.warning(
+            route.field.as_str(),
+            format!(
+                "no connection to port {port} gets here: {} {} comes first and takes all",
+                earlier.source, earlier.field
+            ),
+            "put routes that take all at the end",
+        );
+    }
 }
 
 /// The VirtualServices that apply, in Istio's order.
@@ -241,10 +271,12 @@ fn route(plan: &Plan, form: &HttpRoute, block: Block) -> Route {
         name,
         action: plan.action(block.matcher.as_ref()),
         rewrite: plan.rewrite(block.matcher.as_ref()),
+        stat_prefix: block.stat_prefix,
         matches: block.matcher,
         response_headers: plan.response_headers.clone(),
         timeout: plan.timeout,
         retry: plan.retry.clone(),
+        session: None,
         fault: plan.fault.clone(),
         cors: plan.cors.clone(),
         mirrors: plan.mirrors.clone(),

@@ -7,6 +7,11 @@ use http::StatusCode;
 
 /// What is done to a share of the requests of a route, before they go on. A delay comes first and an
 /// abort after it; both may strike the same request.
+///
+/// No header field of a request has a say in it. Envoy's `x-envoy-fault-abort-request`, `-abort-grpc-request`,
+/// `-delay-request` and their `-percentage`s are read by a fault whose source is declared to be the header
+/// (`header_abort`, `header_delay`); all that a VirtualService can declare is a fixed one, which reads none of them. So they
+/// are forwarded like any other field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// A pause.
@@ -86,32 +91,6 @@ impl fmt::Display for Percentage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} %", f64::from(self.0) / 10_000.0)
     }
-}
-
-/// The code of a gRPC status from its name, `UNAVAILABLE`.
-pub(crate) fn grpc_code(name: &str) -> Option<u8> {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    (0..)
-        .zip(NAMES)
-        .find_map(|(code, known)| (known == name).then_some(code))
 }
 
 #[cfg(test)]

@@ -25,6 +25,16 @@ pub(crate) fn overlap(left: &str, right: &str) -> bool {
     }
 }
 
+/// Whether all hosts of the name `part` are among those of the name `whole`; either may have a wildcard.
+pub(crate) fn is_within(part: &str, whole: &str) -> bool {
+    match (wildcard_suffix(part), wildcard_suffix(whole)) {
+        (None, None) => part == whole,
+        (Some(_), None) => false,
+        (None, Some(suffix)) => part.ends_with(suffix),
+        (Some(part), Some(suffix)) => part.ends_with(suffix),
+    }
+}
+
 /// Whether workloads of `namespace` see a resource of `owner` that is exported like this: `.` is the
 /// owner's namespace, `*` every one, and nothing is every one.
 pub(crate) fn is_exported(export_to: &[String], owner: &str, namespace: &str) -> bool {

@@ -1,12 +1,14 @@
 #![forbid(unsafe_code)]
-//! Routes: VirtualServices, HTTPRoutes and GRPCRoutes compiled to one table per service and port, and the search in it.
+//! Routes: VirtualServices and the routes of the Gateway API compiled to one table per service and port, and the search in it.
 //!
 //! [`compile()`] makes a [`RouteTable`] of the routes that apply to a service; [`RouteTable::find`] gives the [`Route`] of a
 //! request, at a cost that does not grow with the number of routes. [`compile_tcp`] does the same for connections. What a route asks for is compiled too, so that
 //! answering a request is looking up and copying: [`WeightedDestinations::pick`], [`rewrite::apply`], [`redirect::location`],
 //! [`HeaderOperations`], [`Fault::decide`], [`Cors::judge`], [`Mirror::strikes`]. [`DestinationRules`] hold the subsets that
-//! destinations name, and for each port of a host or subset one merged [`TrafficPolicy`]. Everything here is
+//! destinations name, and for each port of a host or subset one merged [`TrafficPolicy`]; [`BackendTlsPolicies`] say how TLS is spoken
+//! where no DestinationRule does. [`SessionPersistence`] leads the requests of a session to one endpoint. Everything here is
 //! a pure function of its arguments; random numbers and time come from the caller.
+//! [`controls`] are the fields by which a client would steer the proxy.
 //!
 //! Depends on the forms of `cairn-api`, and on `cairn-config` for the problems that it reports.
 //!
@@ -49,10 +51,15 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod backend_tls;
+mod base64;
 mod compile;
+mod condition;
+pub mod controls;
 mod cors;
 mod destination;
 mod fault;
+mod grpc;
 mod head;
 mod headers;
 mod host;
@@ -65,21 +72,24 @@ mod retry;
 pub mod rewrite;
 mod route;
 mod rules;
+mod session;
 mod table;
 mod tcp;
 mod template;
 mod text;
 
+pub use backend_tls::{BackendTls, BackendTlsPolicies};
 pub use compile::{
-    GatewayRoutes, Inputs, KnownService, KnownServices, ParentStatus, RouteScope, VirtualServices, check,
-    compile, compile_retry, compile_tcp, grpc_route_status, http_route_status,
+    GatewayRoutes, Inputs, KnownService, KnownServices, RouteScope, VirtualServices, check, compile,
+    compile_retry, compile_tcp, grpc_route_status, http_route_status, tcp_route_status, tls_route_status,
 };
+pub use condition::ParentStatus;
 pub use cors::{Cors, CrossOrigin, is_preflight};
 pub use destination::{Destination, WeightedDestinations};
 pub use fault::{Abort, AbortStatus, Delay, Fault, Percentage};
 pub use head::{Note, RequestHead, SourceWorkload};
 pub use headers::HeaderOperations;
-pub use last_good::LastGood;
+pub use last_good::{LastGood, LastGoodRoutes};
 pub use matcher::{HeaderField, HeaderMatch, Matcher, PathMatch, QueryMatch, SourceMatch};
 pub use mirror::{Mirror, shadow_authority};
 pub use pattern::{Pattern, PatternError};
@@ -93,7 +103,8 @@ pub use rules::{
     OutlierDetection, ProxyProtocol, RetryBudget, Subset, TcpKeepalive, TlsOrigination, TrafficPolicy, Trust,
     Tunnel, Warmup,
 };
+pub use session::{EndpointMark, Session, SessionPersistence};
 pub use table::RouteTable;
 pub use tcp::{Connection, ConnectionMatch, TcpAction, TcpRoute, TcpRoutes};
-pub use template::{Facts, TemplateError};
+pub use template::{Facts, TemplateError, Trace, UpstreamFacts};
 pub use text::TextMatch;

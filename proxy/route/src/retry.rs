@@ -17,6 +17,9 @@ pub struct Retry {
     pub statuses: Vec<StatusCode>,
     /// Endpoints that have failed may be chosen again.
     pub previous_hosts: bool,
+    /// After every other attempt that has failed, the localities whose endpoints were tried are left for the others
+    /// (Envoy's `previous_priorities`, which Istio has look again after 2).
+    pub remote_localities: bool,
     /// The first pause is at most as long; it doubles, up to ten times itself.
     pub backoff: Duration,
 }
@@ -122,6 +125,7 @@ impl Default for Retry {
                 .and(RetryOn::STATUS_CODES),
             statuses: Vec::new(),
             previous_hosts: false,
+            remote_localities: false,
             backoff: Duration::from_millis(25),
         }
     }
@@ -202,6 +206,11 @@ impl Retry {
                 .and(RetryOn::UNAVAILABLE);
         }
         self.attempts > 0 && self.on.has(sent)
+    }
+
+    /// Whether, when `failed` attempts have, what was tried till then tells anew which localities are left.
+    pub fn leaves_localities(&self, failed: u32) -> bool {
+        self.remote_localities && failed > 0 && failed.is_multiple_of(2)
     }
 
     /// How long to wait before the next attempt when there were `retries` before: fully jittered by `random`, from 0 to 1.

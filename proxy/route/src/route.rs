@@ -1,5 +1,6 @@
 //! One compiled route and where it leads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,12 +17,16 @@ use crate::mirror::Mirror;
 use crate::redirect::Redirect;
 use crate::retry::Retry;
 use crate::rewrite::PathRewrite;
+use crate::session::SessionPersistence;
 
 /// One match block of a route, with all that follows from matching it.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// The name for logs: that of the route, and after a `.` that of the match block; empty without names.
     pub name: String,
+    /// The name under which requests that match are counted apart, where one is given: `statPrefix` of the match block. The
+    /// configuration gives it, so that there are only so many.
+    pub stat_prefix: Option<Arc<str>>,
     /// The conditions; `None`: every request matches.
     pub matches: Option<Matcher>,
     /// Where it leads.
@@ -35,6 +40,9 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// When a request is sent again; `None`: as the mesh has it.
     pub retry: Option<Retry>,
+    /// How requests of one session find the same endpoint; `None`: any may take each. It goes before what the DestinationRule of a
+    /// destination says of hashing.
+    pub session: Option<SessionPersistence>,
     /// Faults to inject, whatever the action is.
     pub fault: Option<Fault>,
     /// Cross-origin rules, whatever the action is. They come after the faults.

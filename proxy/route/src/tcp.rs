@@ -16,6 +16,8 @@ use crate::matcher::SourceMatch;
 pub struct Connection<'a> {
     /// The address that the client connected to.
     pub destination: IpAddr,
+    /// The client's address.
+    pub client: IpAddr,
     /// The server name of a TLS hello; `None`: it is not TLS, or names no server.
     pub server_name: Option<&'a str>,
     /// The client's workload, when it is known.
@@ -63,6 +65,8 @@ pub struct ConnectionMatch {
     pub server_names: Vec<String>,
     /// Addresses, of which one must hold the destination. None: every destination.
     pub destinations: Vec<IpNet>,
+    /// The addresses that must hold the client. `None`: every client.
+    pub clients: Option<IpNet>,
     /// Conditions on the client's workload.
     pub source: SourceMatch,
 }
@@ -105,6 +109,9 @@ impl ConnectionMatch {
         let names = &self.server_names;
         (names.is_empty() || connection.server_name.is_some_and(|name| self.has_name(name)))
             && (self.destinations.is_empty() || self.destinations.iter().any(|net| net.contains(&address)))
+            && self
+                .clients
+                .is_none_or(|net| net.contains(&connection.client.to_canonical()))
             && self.source.matches(connection.source)
     }
 

@@ -1,12 +1,26 @@
 //! Header values with `%VARIABLES%`, in Envoy's notation.
+//!
+//! Every command of Envoy's formatter is known by its name and by what it may be given, so that what Envoy refuses is refused
+//! here. Most have a value. Some never have one in a waypoint, in Envoy's either, because the HTTP connection inside a tunnel is
+//! not TLS or the response has not ended when its head is written; and some would have one that this version does not know:
+//! these are empty too, and [`Template::untold`] names them.
 
-use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::time::SystemTime;
+mod command;
+mod facts;
+mod flags;
+mod known;
+mod operator;
+mod parse;
+mod render;
+#[cfg(test)]
+pub(crate) mod testing;
 
-use http::header::HeaderName;
-use http::{HeaderMap, StatusCode};
-use jiff::fmt::strtime;
+use http::HeaderMap;
+
+pub use facts::{Facts, Trace, UpstreamFacts};
+
+use command::Command;
+use operator::Variable;
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,41 +29,20 @@ pub enum TemplateError {
     /// A `%` opens a variable that nothing closes.
     #[error("a `%` begins a variable that does not end; write `%%` for a percent sign")]
     Unterminated,
-    /// This version knows no such variable.
+    /// There is no such variable.
     #[error("the variable `%{0}%` is not known")]
     UnknownVariable(String),
+    /// The variable is known, but not with what it is given.
+    #[error("the variable `%{variable}%` is not written like this: {reason}")]
+    Argument {
+        /// The variable.
+        variable: String,
+        /// What it takes.
+        reason: &'static str,
+    },
     /// A header variable names no header.
     #[error("`{0}` is not a header name")]
     HeaderName(String),
-}
-
-/// What variables stand for: the facts of one exchange.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    /// The method.
-    pub method: &'a str,
-    /// The path with its query, as it was received.
-    pub path: &'a str,
-    /// The authority.
-    pub authority: &'a str,
-    /// `http` or `https`.
-    pub scheme: &'a str,
-    /// `HTTP/1.1` or `HTTP/2`.
-    pub protocol: &'a str,
-    /// The client's address.
-    pub downstream_remote: SocketAddr,
-    /// The address that the client connected to.
-    pub downstream_local: SocketAddr,
-    /// The client's SPIFFE id.
-    pub downstream_peer: Option<&'a str>,
-    /// When the request began.
-    pub start: SystemTime,
-    /// The route's name.
-    pub route_name: &'a str,
-    /// The endpoint, once it is chosen.
-    pub upstream_host: Option<SocketAddr>,
-    /// The response's status, once there is one.
-    pub response_code: Option<StatusCode>,
 }
 
 /// The header fields that a value may quote.
@@ -69,44 +62,6 @@ enum Segment {
     Variable(Variable),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Variable {
-    RequestHeader {
-        names: Vec<Quoted>,
-        limit: Option<usize>,
-    },
-    ResponseHeader {
-        names: Vec<Quoted>,
-        limit: Option<usize>,
-    },
-    Protocol,
-    StartTime,
-    /// In the notation of strftime, with `%3f` for milliseconds.
-    StartTimeAs(String),
-    DownstreamRemotePort,
-    DownstreamRemoteAddress,
-    DownstreamRemoteAddressWithoutPort,
-    DownstreamLocalAddress,
-    DownstreamLocalAddressWithoutPort,
-    DownstreamLocalPort,
-    DownstreamPeerUriSan,
-    RouteName,
-    UpstreamHost,
-    UpstreamHostWithoutPort,
-    UpstreamPort,
-    ResponseCode,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Quoted {
-    Method,
-    Path,
-    Authority,
-    Scheme,
-    Status,
-    Named(HeaderName),
-}
-
 impl Template {
     pub(crate) fn parse(source: &str) -> Result<Template, TemplateError> {
         let mut segments = Vec::new();
@@ -123,7 +78,7 @@ impl Template {
             if !text.is_empty() {
                 segments.push(Segment::Text(std::mem::take(&mut text)));
             }
-            segments.push(Segment::Variable(Variable::parse(variable)?));
+            segments.push(Segment::Variable(parse::variable(Command::read(variable)?)?));
             rest = after;
         }
         text.push_str(rest);
@@ -142,14 +97,14 @@ impl Template {
         }
     }
 
-    /// Whether it quotes a header field of the request.
+    /// Whether it depends on a header field of the request.
     pub(crate) fn quotes_request(&self) -> bool {
-        self.0.iter().any(|segment| {
-            let Segment::Variable(Variable::RequestHeader { names, .. }) = segment else {
-                return false;
-            };
-            names.iter().any(|name| matches!(name, Quoted::Named(_)))
-        })
+        self.variables().any(Variable::quotes_request)
+    }
+
+    /// The names of the variables that are left empty because this version does not know what Envoy would write.
+    pub(crate) fn untold(&self) -> Vec<&str> {
+        self.variables().flat_map(Variable::untold).collect()
     }
 
     /// The value with its variables replaced; a variable that stands for nothing leaves nothing.
@@ -163,6 +118,13 @@ impl Template {
         }
         value
     }
+
+    fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|segment| match segment {
+            Segment::Text(_) => None,
+            Segment::Variable(variable) => Some(variable),
+        })
+    }
 }
 
 /// A variable and what follows the `%` that ends it. Between parentheses a `%` is part of the argument.
@@ -175,139 +137,6 @@ fn variable(source: &str) -> Option<(&str, &str)> {
     });
     let end = end.unwrap_or(first);
     Some((source.get(..end)?, source.get(end + 1..)?))
-}
-
-impl Variable {
-    fn parse(source: &str) -> Result<Variable, TemplateError> {
-        let unknown = || TemplateError::UnknownVariable(source.to_owned());
-        if let Some((name, argument)) = source.split_once('(') {
-            let (argument, limit) = argument.rsplit_once(')').ok_or_else(unknown)?;
-            let limit = match limit.strip_prefix(':') {
-                Some(digits) => Some(digits.parse().map_err(|_| unknown())?),
-                None if limit.is_empty() => None,
-                None => return Err(unknown()),
-            };
-            if name == "START_TIME" && limit.is_none() {
-                // Envoy writes all nine digits.
-                let format = argument.replace("%f", "%9f");
-                let known = strtime::format(&format, jiff::Timestamp::UNIX_EPOCH).is_ok();
-                return known.then_some(Variable::StartTimeAs(format)).ok_or_else(unknown);
-            }
-            let names: Vec<Quoted> = argument.split('?').map(Quoted::parse).collect::<Result<_, _>>()?;
-            return match name {
-                "REQ" if names.len() <= 2 => Ok(Variable::RequestHeader { names, limit }),
-                "RESP" if names.len() <= 2 => Ok(Variable::ResponseHeader { names, limit }),
-                _ => Err(unknown()),
-            };
-        }
-        Ok(match source {
-            "PROTOCOL" => Variable::Protocol,
-            "START_TIME" => Variable::StartTime,
-            "DOWNSTREAM_REMOTE_ADDRESS" => Variable::DownstreamRemoteAddress,
-            "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => Variable::DownstreamRemoteAddressWithoutPort,
-            "DOWNSTREAM_LOCAL_ADDRESS" => Variable::DownstreamLocalAddress,
-            "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => Variable::DownstreamLocalAddressWithoutPort,
-            "DOWNSTREAM_LOCAL_PORT" => Variable::DownstreamLocalPort,
-            "DOWNSTREAM_PEER_URI_SAN" => Variable::DownstreamPeerUriSan,
-            "ROUTE_NAME" => Variable::RouteName,
-            "DOWNSTREAM_REMOTE_PORT" => Variable::DownstreamRemotePort,
-            "UPSTREAM_HOST" | "UPSTREAM_REMOTE_ADDRESS" => Variable::UpstreamHost,
-            "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => Variable::UpstreamHostWithoutPort,
-            "UPSTREAM_REMOTE_PORT" => Variable::UpstreamPort,
-            "RESPONSE_CODE" => Variable::ResponseCode,
-            _ => return Err(unknown()),
-        })
-    }
-
-    fn render(&self, quotable: Quotable<'_>, facts: &Facts<'_>, value: &mut Vec<u8>) {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = match self {
-            Variable::RequestHeader { names, limit } => {
-                let found = names
-                    .iter()
-                    .find_map(|name| name.of_request(quotable.request, facts));
-                value.extend_from_slice(shortened(found, *limit));
-                Ok(())
-            }
-            Variable::ResponseHeader { names, limit } => {
-                let Some(response) = quotable.response else { return };
-                let status = facts.response_code;
-                let found = names.iter().find_map(|name| match name {
-                    Quoted::Status => status.as_ref().map(|status| status.as_str().as_bytes()),
-                    Quoted::Named(name) => response.get(name).map(|value| value.as_bytes()),
-                    _ => None,
-                });
-                value.extend_from_slice(shortened(found, *limit));
-                Ok(())
-            }
-            Variable::Protocol => text.write_str(facts.protocol),
-            Variable::StartTime => match jiff::Timestamp::try_from(facts.start) {
-                Ok(start) => write!(text, "{}", start.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")),
-                Err(_) => Ok(()),
-            },
-            Variable::StartTimeAs(format) => {
-                let start = jiff::Timestamp::try_from(facts.start);
-                let start = start.and_then(|start| strtime::format(format, start));
-                text.write_str(&start.unwrap_or_default())
-            }
-            Variable::DownstreamRemotePort => write!(text, "{}", facts.downstream_remote.port()),
-            Variable::DownstreamRemoteAddress => write!(text, "{}", facts.downstream_remote),
-            Variable::DownstreamRemoteAddressWithoutPort => {
-                write!(text, "{}", facts.downstream_remote.ip())
-            }
-            Variable::DownstreamLocalAddress => write!(text, "{}", facts.downstream_local),
-            Variable::DownstreamLocalAddressWithoutPort => {
-                write!(text, "{}", facts.downstream_local.ip())
-            }
-            Variable::DownstreamLocalPort => write!(text, "{}", facts.downstream_local.port()),
-            Variable::DownstreamPeerUriSan => text.write_str(facts.downstream_peer.unwrap_or_default()),
-            Variable::RouteName => text.write_str(facts.route_name),
-            Variable::UpstreamHost => facts.upstream_host.map_or(Ok(()), |host| write!(text, "{host}")),
-            Variable::UpstreamHostWithoutPort => facts
-                .upstream_host
-                .map_or(Ok(()), |host| write!(text, "{}", host.ip())),
-            Variable::UpstreamPort => facts
-                .upstream_host
-                .map_or(Ok(()), |host| write!(text, "{}", host.port())),
-            Variable::ResponseCode => facts
-                .response_code
-                .map_or(Ok(()), |status| text.write_str(status.as_str())),
-        };
-        value.extend_from_slice(text.as_bytes());
-    }
-}
-
-impl Quoted {
-    fn parse(name: &str) -> Result<Quoted, TemplateError> {
-        Ok(match name.to_ascii_lowercase().as_str() {
-            ":method" => Quoted::Method,
-            ":path" => Quoted::Path,
-            ":authority" | "host" => Quoted::Authority,
-            ":scheme" => Quoted::Scheme,
-            ":status" => Quoted::Status,
-            lower => Quoted::Named(
-                HeaderName::from_bytes(lower.as_bytes())
-                    .map_err(|_| TemplateError::HeaderName(name.to_owned()))?,
-            ),
-        })
-    }
-
-    fn of_request<'a>(&self, headers: &'a HeaderMap, facts: &Facts<'a>) -> Option<&'a [u8]> {
-        match self {
-            Quoted::Method => Some(facts.method.as_bytes()),
-            Quoted::Path => Some(facts.path.as_bytes()),
-            Quoted::Authority => Some(facts.authority.as_bytes()),
-            Quoted::Scheme => Some(facts.scheme.as_bytes()),
-            Quoted::Status => None,
-            Quoted::Named(name) => headers.get(name).map(|value| value.as_bytes()),
-        }
-    }
-}
-
-fn shortened(value: Option<&[u8]>, limit: Option<usize>) -> &[u8] {
-    let value = value.unwrap_or_default();
-    limit.and_then(|limit| value.get(..limit)).unwrap_or(value)
 }
 
 #[cfg(test)]

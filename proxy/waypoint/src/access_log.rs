@@ -84,6 +84,8 @@ pub(crate) struct Record {
     pub(crate) downstream_local: SocketAddr,
     pub(crate) downstream_remote: SocketAddr,
     pub(crate) route_name: Arc<str>,
+    /// The name that the TLS of what is not HTTP asks for.
+    pub(crate) server_name: Option<Arc<str>>,
     /// Values of the request headers that the format asks for, in [`Format::captures`]'s order.
     pub(crate) captured: Vec<Option<HeaderValue>>,
     /// Response headers that the format may ask for.
@@ -134,6 +136,7 @@ impl Record {
             downstream_local,
             downstream_remote,
             route_name: Arc::default(),
+            server_name: None,
             captured: Vec::new(),
             response_captured: Vec::new(),
             noted: Vec::new(),
@@ -183,6 +186,7 @@ enum Operator {
     DownstreamRemote,
     DownstreamRemoteWithoutPort,
     RouteName,
+    ServerName,
     Absent,
 }
 
@@ -334,8 +338,9 @@ impl Format {
             "DOWNSTREAM_REMOTE_ADDRESS" => Some(Operator::DownstreamRemote),
             "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => Some(Operator::DownstreamRemoteWithoutPort),
             "ROUTE_NAME" => Some(Operator::RouteName),
-            // Always absent on a waypoint: the tunnel carries no SNI, and a request's end is in its details.
-            "REQUESTED_SERVER_NAME" | "CONNECTION_TERMINATION_DETAILS" => Some(Operator::Absent),
+            "REQUESTED_SERVER_NAME" => Some(Operator::ServerName),
+            // Always absent on a waypoint: a request's end is in its details.
+            "CONNECTION_TERMINATION_DETAILS" => Some(Operator::Absent),
             _ => None,
         };
         self.pieces
@@ -414,6 +419,7 @@ impl Operator {
             Operator::DownstreamRemote => write!(line, "{}", record.downstream_remote),
             Operator::DownstreamRemoteWithoutPort => write!(line, "{}", record.downstream_remote.ip()),
             Operator::RouteName => return push_or_dash(line, record.route_name.as_bytes()),
+            Operator::ServerName => return optional(line, record.server_name.as_deref()),
             Operator::Absent => write!(line, "-"),
         };
     }

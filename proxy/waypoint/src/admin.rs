@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::dump;
 use crate::proxy::Proxy;
+use crate::saturation::{self, Saturation};
 
 /// Where the servers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub(crate) struct Surroundings {
     pub(crate) problems: watch::Receiver<Arc<Vec<Problem>>>,
     pub(crate) log: Option<LogHandle>,
     pub(crate) quit: watch::Sender<bool>,
+    /// Whether another process may listen on the same addresses.
+    pub(crate) reuse_port: bool,
 }
 
 /// Listens on the three addresses and serves them in `tasks`; gives the addresses that were bound.
@@ -71,9 +74,13 @@ pub(crate) fn start(
         problems,
         log,
         quit,
+        reuse_port,
     } = surroundings;
     registry.build_info("waypoint", env!("CARGO_PKG_VERSION"));
     registry.process(usage);
+    let saturation = Saturation::default();
+    registry.observe_gauge("cairn_saturation", saturation::HELP, saturation.reader());
+    tasks.spawn(saturation.watch());
     let mut admin = Routes::admin()
         .get("/config_dump", "the configuration in force, as JSON", move |_| {
             let dump = dump::of(&proxy.plans.load(), &proxy.slots, &identities, &problems.borrow());
@@ -91,6 +98,7 @@ pub(crate) fn start(
     let mut serve = |address, setting, routes: Routes| {
         let options = ListenOptions {
             setting: Some(setting),
+            reuse_port,
             ..ListenOptions::default()
         };
         let listener = listen(address, &options)?;

@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_balance::{Endpoint, Picked};
 use cairn_http::body::{Body, Replay};
 use cairn_http::grpc;
 use cairn_http::pool::{self, SendError};
 use cairn_mesh::AppProtocol;
 use cairn_route::{Lost, Retry};
 use http::{Method, Request, Response, Version};
+use http_body::Body as _;
 use tokio::time::{Instant, sleep};
 
 use crate::access_log::UpstreamLocal;
@@ -23,11 +25,14 @@ use crate::deadline::{self, Sending};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::filtering::Stopped;
+use crate::sought::{self, Sought};
 use crate::upload;
-use crate::upstream::{Dial, DialError, Upstream};
+use crate::upstream::{Dial, DialError, Lanes, Upstream};
 
 /// Bytes of a body that are kept for another attempt, as many as Envoy buffers; a longer one is sent once.
 const KEPT: usize = 1 << 20;
+/// The same where there is another attempt only if nobody has looked at the first: that is known before much has been sent.
+const KEPT_UNSEEN: usize = 64 << 10;
 
 /// An attempt without a response.
 struct Missed {
@@ -47,32 +52,61 @@ pub(crate) struct Trial<'a> {
     pub(crate) sending: Option<Sending>,
     /// What leads to an endpoint again.
     pub(crate) hash: Option<u64>,
+    /// The endpoint of the request's session, which is tried first.
+    pub(crate) pinned: Option<Arc<Endpoint<Upstream>>>,
 }
 
-/// Sends a request to an endpoint of `cluster`; gives the head of its response and how long that took.
+/// What came of a request.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Body>,
+    /// How long its head took.
+    pub(crate) took: Duration,
+    /// The workload that answered, by its uid.
+    pub(crate) by: Arc<str>,
+}
+
+/// Sends a request to an endpoint of `cluster`.
 pub(crate) async fn send(
     exchange: &mut Exchange,
     cluster: &Arc<Cluster>,
     trial: Trial<'_>,
     request: Request<Body>,
-) -> Result<(Response<Body>, Duration), Failure> {
+) -> Result<Answered, Failure> {
     let Trial {
         retry,
         timeout,
         sending,
         hash,
+        mut pinned,
     } = trial;
+    let plans = Arc::clone(&exchange.plans);
+    let downstream = Arc::clone(&exchange.downstream);
     let (mut request, kept) = keep(exchange, retry, request);
     let mut failed: Vec<SocketAddr> = Vec::new();
+    // Those whose localities are left alone.
+    let mut left: Vec<SocketAddr> = Vec::new();
     let mut retries = 0;
     let mut retrying = None;
     loop {
-        let fresh = |upstream: &Upstream| !failed.contains(&upstream.address);
-        let chosen = cluster
-            .pick(hash, fresh)
-            .or_else(|| cluster.pick(hash, |_| true))
-            .ok_or(Failure::NoHealthyUpstream)?;
-        let pool = pool_of(&chosen.data, cluster, &request);
+        let sought = Sought {
+            mesh: &plans.mesh,
+            source: downstream.remote,
+            destination: downstream.local,
+            host: sought::host(request.headers()),
+        };
+        let avoided = if retry.previous_hosts {
+            &[]
+        } else {
+            failed.as_slice()
+        };
+        let pinned = pinned.take().filter(|_| failed.is_empty());
+        let elsewhere = (!left.is_empty()).then(|| cluster.choose_elsewhere(hash, &left, avoided));
+        let chosen = match pinned.map(Picked::new).or(elsewhere.flatten()) {
+            Some(chosen) => chosen,
+            None => cluster.choose(sought, hash, avoided).await?,
+        };
+        let lanes = chosen.data.connections.lanes(&sought);
+        let pool = pool_of(&lanes, cluster, &request);
         exchange.recorder.attempted(&chosen.data);
         let admitted = match &cluster.breaker {
             None => None,
@@ -91,6 +125,7 @@ pub(crate) async fn send(
         if exchange.tried.take().is_some() {
             let outcome = match &sent {
                 Ok(response) => Some(cluster::outcome(response.status(), response.headers())),
+                Err(missed) if missed.lost == Some(Lost::Connect) && missed.is_termination() => None,
                 Err(missed) => cluster::outcome_of_failure(&missed.failure),
             };
             if let Some(outcome) = outcome {
@@ -121,13 +156,19 @@ pub(crate) async fn send(
                 if worth && retry.attempts > 0 && retries == retry.attempts {
                     exchange.recorder.flag(Flags::RETRIES_EXCEEDED);
                 }
+                let by = Arc::clone(&chosen.data.workload.uid);
                 exchange.recorder.hold(chosen, under_way);
-                return Ok((response, began.elapsed()));
+                return Ok(Answered {
+                    response,
+                    took: began.elapsed(),
+                    by,
+                });
             }
             (None, Err(failure)) => return Err(failure),
         }
-        if !retry.previous_hosts {
-            failed.push(chosen.data.address);
+        failed.push(chosen.data.address);
+        if retry.leaves_localities(retries + 1) {
+            left.clone_from(&failed);
         }
         drop((chosen, under_way));
         sleep(retry.pause(retries, rand::random())).await;
@@ -220,23 +261,37 @@ impl Kept {
 /// Keeps a request that may have to be sent again after something of it was sent.
 fn keep(exchange: &Exchange, retry: &Retry, request: Request<Body>) -> (Request<Body>, Option<Kept>) {
     // What is to become something else than HTTP is asked for once.
-    if exchange.switch.is_some() || !retry.keeps_body(exchange.recorder.is_grpc()) {
+    if exchange.switch.is_some() {
         return (request, None);
     }
+    let limit = if retry.keeps_body(exchange.recorder.is_grpc()) {
+        KEPT
+    } else if keeps_unseen(retry, &request) {
+        KEPT_UNSEEN
+    } else {
+        return (request, None);
+    };
     let (head, body) = request.into_parts();
     let kept = Kept {
         head,
-        body: Replay::new(body, KEPT),
+        body: Replay::new(body, limit),
     };
     let first = kept.body.attempt().unwrap_or_else(Body::empty);
     (Request::from_parts(kept.head.clone(), first), Some(kept))
+}
+
+/// Whether a request is sent again that was lost on its way to a connection that had been closed, or refused unread. The pool
+/// sees to those itself that may be sent twice.
+fn keeps_unseen(retry: &Retry, request: &Request<Body>) -> bool {
+    let twice = request.method().is_idempotent() && request.body().is_end_stream();
+    retry.attempts > 0 && !twice && (retry.after(Lost::Connect) || retry.after(Lost::Refused))
 }
 
 /// HTTP/2 when the port says so, when it says nothing and the client speaks it, and for gRPC, which is nothing else; a port
 /// that is declared as HTTP is HTTP/1.1, as in Istio. A WebSocket of an HTTP/2 client goes over HTTP/1.1 all the same,
 /// for hardly any server takes it otherwise; the pool translates.
 pub(crate) fn pool_of<'a>(
-    upstream: &'a Upstream,
+    lanes: &'a Lanes,
     cluster: &Cluster,
     request: &Request<Body>,
 ) -> &'a pool::Upstream<Dial> {
@@ -247,11 +302,7 @@ pub(crate) fn pool_of<'a>(
         (AppProtocol::Http, None) => spoken && grpc::is_grpc(request.headers()),
         _ => spoken,
     };
-    if http2 {
-        &upstream.connections.http2
-    } else {
-        &upstream.connections.http1
-    }
+    if http2 { &lanes.http2 } else { &lanes.http1 }
 }
 
 /// Whether a request has a connection for itself.
@@ -269,6 +320,9 @@ fn missed(error: SendError<DialError>, retries: u32) -> Missed {
         pool::Failure::Connect(error) => (UpstreamFault::Connect(error.to_string()), Lost::Connect),
         pool::Failure::ConnectTimeout => (UpstreamFault::ConnectTimeout, Lost::Connect),
         pool::Failure::Refused(_) => (UpstreamFault::Refused, Lost::Refused),
+        // Of a connection that had rested. One that is closed as soon as it is made is the endpoint's fault.
+        pool::Failure::Unseen(_) if error.reused => (UpstreamFault::Terminated, Lost::Connect),
+        pool::Failure::Unseen(_) => (UpstreamFault::Terminated, Lost::Reset { unsent: true }),
         pool::Failure::Protocol(_) => (UpstreamFault::Protocol, reset),
         pool::Failure::RequestBody(cause) => {
             let failure = match stopped(&*cause) {
@@ -307,6 +361,12 @@ fn missed(error: SendError<DialError>, retries: u32) -> Missed {
 }
 
 impl Missed {
+    /// Whether a connection was there and ended: of one that had rested, nothing is known against the endpoint.
+    fn is_termination(&self) -> bool {
+        let fault = UpstreamFault::Terminated;
+        matches!(&self.failure, Failure::Upstream { fault: found, .. } if *found == fault)
+    }
+
     fn for_good(failure: Failure) -> Missed {
         Missed {
             failure,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cairn_authz::{PolicySet, Request, Verdict};
 
-use crate::downstream::{Asked, Downstream};
+use crate::downstream::{Downstream, Held};
 use crate::exchange::Scope;
 use crate::failure::Failure;
 use crate::proxy::Proxy;
@@ -30,7 +30,7 @@ pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'
 pub(crate) async fn revoked(
     proxy: &Proxy,
     downstream: &Downstream,
-    request: Option<&Asked>,
+    held: Held<'_>,
     mut seen: u64,
 ) -> Failure {
     let mut versions = proxy.version.subscribe();
@@ -44,15 +44,15 @@ pub(crate) async fn revoked(
         if matches!(scope, Scope::Gone) {
             return Failure::ClusterNotFound;
         }
-        if request.is_none()
+        if let Held::Connection(_) = held
             && let Some(attached) = scope.unmissable()
         {
             let plugin = Arc::clone(&attached.spec.label);
             return Failure::Unfiltered { plugin };
         }
-        let access = match request {
-            Some(asked) => downstream.access_of(&asked.parts, &asked.authority, &asked.noted),
-            None => downstream.access(),
+        let access = match held {
+            Held::Request(asked) => downstream.access_of(&asked.parts, &asked.authority, &asked.noted),
+            Held::Connection(server_name) => downstream.access(server_name),
         };
         if let Err(failure) = check(scope.policies(access)) {
             return failure;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use cairn_balance::Recent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+use crate::clock;
 
 /// The longest that a request waits for a connection: what was authorized is not sent much later.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +33,8 @@ pub(crate) enum Retries {
     Budget {
         millionths: u32,
         least: u32,
+        /// Of all requests of this time instead.
+        interval: Option<Duration>,
     },
 }
 
@@ -52,6 +57,8 @@ pub(crate) struct Breaker {
     retries: AtomicU32,
     pending: AtomicU32,
     connections: Option<Arc<Semaphore>>,
+    /// The requests of the time over which a budget counts them.
+    recent: Option<Recent>,
 }
 
 /// A limit is reached.
@@ -95,8 +102,13 @@ impl Breaker {
     pub(crate) fn new(limits: Limits) -> Breaker {
         let connections = usize::try_from(limits.connections).unwrap_or(usize::MAX);
         let limited = limits.connections < u32::MAX && connections <= Semaphore::MAX_PERMITS;
+        let recent = match limits.retries {
+            Retries::Budget { interval, .. } => interval.map(Recent::new),
+            Retries::AtMost(_) => None,
+        };
         Breaker {
             limits,
+            recent,
             requests: AtomicU32::new(0),
             retries: AtomicU32::new(0),
             pending: AtomicU32::new(0),
@@ -111,6 +123,9 @@ impl Breaker {
     /// Lets a request in, as soon as there is a connection for it when it needs one of its own.
     pub(crate) async fn admit(self: &Arc<Self>, needs_connection: bool) -> Result<Admitted, Overflow> {
         take(&self.requests, self.limits.requests)?;
+        if let Some(recent) = &self.recent {
+            recent.note(clock::now());
+        }
         // From here on it is given back however this ends.
         let mut admitted = Admitted {
             breaker: Arc::clone(self),
@@ -142,8 +157,13 @@ impl Breaker {
     pub(crate) fn retry(self: &Arc<Self>) -> Result<Retrying, Overflow> {
         let limit = match self.limits.retries {
             Retries::AtMost(limit) => limit,
-            Retries::Budget { millionths, least } => {
-                let requests = u64::from(self.requests.load(Ordering::Relaxed));
+            Retries::Budget {
+                millionths, least, ..
+            } => {
+                let requests = match &self.recent {
+                    Some(recent) => recent.count(clock::now()),
+                    None => u64::from(self.requests.load(Ordering::Relaxed)),
+                };
                 let share = requests * u64::from(millionths) / 1_000_000;
                 u32::try_from(share).unwrap_or(u32::MAX).max(least)
             }

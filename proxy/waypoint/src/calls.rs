@@ -1,6 +1,6 @@
 //! Calls that filters make to other services: through the mesh, as the waypoint.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Weak;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Limited};
 
 use crate::plan::{Callee, Plans};
 use crate::proxy::Proxy;
+use crate::sought::{self, Sought};
 use crate::{attempt, authorize, target};
 
 /// The way from filters to services.
@@ -74,9 +75,6 @@ async fn send(proxy: &Proxy, call: Call) -> Result<Answer, CallError> {
         .get(&call.target)
         .ok_or_else(|| connect("the mesh has no such service, or none that may be called"))?;
     let cluster = &callee.cluster;
-    let endpoint = cluster
-        .pick(None, |_| true)
-        .ok_or_else(|| connect("no healthy endpoint"))?;
     let mut request = Request::new(Body::full(call.body));
     *request.method_mut() = call.method;
     *request.uri_mut() = Uri::try_from(call.path).map_err(|error| connect(&error.to_string()))?;
@@ -84,7 +82,17 @@ async fn send(proxy: &Proxy, call: Call) -> Result<Answer, CallError> {
     let host = HeaderValue::from_str(&call.target).map_err(|error| connect(&error.to_string()))?;
     request.headers_mut().insert(HOST, host);
     let request = authorized(&plans, callee, &call.target, request)?;
-    let pool = attempt::pool_of(&endpoint.data, cluster, &request);
+    let own = proxy.dialer.source.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let sought = Sought {
+        mesh: &plans.mesh,
+        source: SocketAddr::new(own, 0),
+        destination: callee.address,
+        host: sought::host(request.headers()),
+    };
+    let chosen = cluster.choose(sought, None, &[]).await;
+    let endpoint = chosen.map_err(|_| connect("no healthy endpoint"))?;
+    let lanes = endpoint.data.connections.lanes(&sought);
+    let pool = attempt::pool_of(&lanes, cluster, &request);
     let mut local = None;
     let response = pool
         .send_from(request, &mut local)

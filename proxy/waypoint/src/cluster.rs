@@ -1,6 +1,6 @@
 //! The endpoints of one destination, how one of them is chosen, and what their answers mean for the next choice.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,9 +12,11 @@ use cairn_route::{ConnectionPool, HashKey};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::beyond::Beyond;
 use crate::breaker::Breaker;
 use crate::clock;
 use crate::failure::Failure;
+use crate::sought::Sought;
 use crate::upstream::Upstream;
 
 /// How often the sweeps are made up for that nobody asked for.
@@ -34,6 +36,8 @@ pub(crate) struct Cluster {
     /// What requests are to have in common to get to the same endpoint.
     hash_key: Option<HashKey>,
     endpoints: Tiers<Upstream>,
+    /// What there is instead of `endpoints`, where nobody lists them.
+    beyond: Option<Beyond>,
     /// A choice depends on the time.
     timed: bool,
     /// The interval of sweeps that the last was in.
@@ -70,6 +74,7 @@ impl Cluster {
             speaks: None,
             breaker: None,
             hash_key: None,
+            beyond: None,
             timed: warms_up || interval.is_some(),
             swept: AtomicU64::new(interval.map_or(0, |interval| clock::now() / interval)),
             endpoints,
@@ -98,16 +103,46 @@ impl Cluster {
         self
     }
 
+    pub(crate) fn leading_to(mut self, beyond: Option<Beyond>) -> Cluster {
+        self.beyond = beyond;
+        self
+    }
+
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint<Upstream>>> {
         self.endpoints.endpoints()
     }
 
-    /// An endpoint that is acceptable, or none.
-    pub(crate) fn pick(
+    /// An endpoint of another locality than those that have been `left`, if possible none of those that have `failed`.
+    pub(crate) fn choose_elsewhere(
         &self,
         hash: Option<u64>,
-        acceptable: impl Fn(&Upstream) -> bool,
+        left: &[SocketAddr],
+        failed: &[SocketAddr],
     ) -> Option<Picked<Upstream>> {
+        let now = if self.timed { clock::now() } else { 0 };
+        let tried = |endpoint: &Endpoint<Upstream>| left.contains(&endpoint.data.address);
+        let exclude = |endpoint: &Endpoint<Upstream>| failed.contains(&endpoint.data.address);
+        let hints = Hints { now, hash };
+        self.endpoints
+            .pick_elsewhere(&mut rand::rng(), hints, tried, exclude)
+    }
+
+    /// An endpoint, if possible none of those that have `failed`.
+    pub(crate) async fn choose(
+        &self,
+        sought: Sought<'_>,
+        hash: Option<u64>,
+        failed: &[SocketAddr],
+    ) -> Result<Picked<Upstream>, Failure> {
+        if let Some(beyond) = &self.beyond {
+            return Box::pin(beyond.find(sought, failed)).await;
+        }
+        self.pick(hash, |upstream| !failed.contains(&upstream.address))
+            .or_else(|| self.pick(hash, |_| true))
+            .ok_or(Failure::NoHealthyUpstream)
+    }
+
+    fn pick(&self, hash: Option<u64>, acceptable: impl Fn(&Upstream) -> bool) -> Option<Picked<Upstream>> {
         let now = if self.timed { clock::now() } else { 0 };
         if let Some(outliers) = self.endpoints.outliers() {
             self.sweep(outliers, now);

@@ -4,28 +4,34 @@
 
 mod balancing;
 mod clusters;
+mod layers;
 mod memory;
 mod outbound;
 mod plugins;
+mod policies;
+mod settings;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cairn_api::gateway::{GrpcRoute, HttpRoute, ReferenceGrant};
-use cairn_api::istio::{AccessLogEncoding, AuthorizationPolicy, VirtualService};
+use cairn_api::gateway::{self, GrpcRoute, HttpRoute, ReferenceGrant};
+use cairn_api::istio::{AuthorizationPolicy, Resolution, VirtualService};
 use cairn_api::meta::{Key, Kind, ObjectRef};
-use cairn_authz::attach::{self, Target, TargetService};
 use cairn_authz::{CompileOptions, PolicySet};
 use cairn_config::{BrokenPolicy, Problem, Severity, State};
+use cairn_dial::Fingerprint;
 use cairn_mesh::{Locality, MeshSettings, Origin, Service, ServicePort, Snapshot, Waypoint};
 use cairn_route::{
-    Action, Destination, DestinationRules, GatewayRoutes, HostPolicy, Inputs as RouteInputs, KnownService,
-    LastGood, Retry, Route, RouteTable, TcpAction, TcpRoute, TcpRoutes, VirtualServices,
+    BackendTls, BackendTlsPolicies, DestinationRules, GatewayRoutes, HostPolicy, Inputs as RouteInputs,
+    KnownService, LastGood, LastGoodRoutes, LocalityPreference, Retry, RouteTable, TcpRoutes,
+    VirtualServices,
 };
 
-use crate::access_log::Format;
+use crate::files::Files;
 use crate::labels;
-use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan, WorkloadPlan};
+use crate::names::{Name, Names};
+use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan};
 use crate::plugin::{PluginSpec, Slots};
 use crate::upstream::{Dialer, Upstreams};
 
@@ -35,8 +41,10 @@ pub(crate) struct Compiler {
     upstreams: Upstreams,
     memory: memory::Memory,
     last_good: LastGood,
+    last_good_routes: LastGoodRoutes,
     compiled: HashMap<Arc<str>, Compiled>,
     slots: Arc<Slots>,
+    names: Arc<Names>,
 }
 
 /// A plan with all that it was made from and all that was wrong with that.
@@ -54,6 +62,8 @@ struct Inputs {
     virtual_services: Vec<Arc<VirtualService>>,
     http_routes: Vec<Arc<HttpRoute>>,
     grpc_routes: Vec<Arc<GrpcRoute>>,
+    tcp_routes: Vec<Arc<gateway::TcpRoute>>,
+    tls_routes: Vec<Arc<gateway::TlsRoute>>,
     /// There if there are routes that may need them.
     reference_grants: Vec<Arc<ReferenceGrant>>,
     policies: Vec<Arc<AuthorizationPolicy>>,
@@ -73,6 +83,11 @@ struct Found {
     policy: Option<HostPolicy>,
     /// It is a service of the same waypoint, and policies name it as their target.
     guarded: bool,
+    /// The names of its endpoints.
+    names: Vec<Name>,
+    /// What TLS towards its endpoints is built from.
+    secrets: Vec<Option<Fingerprint>>,
+    backend_tls: Vec<BackendTls>,
 }
 
 /// What all services of one version share.
@@ -92,12 +107,21 @@ struct Shared<'a> {
     plugins: plugins::Plugins<'a>,
     /// Namespace, kind and name of whatever policies name as their target.
     targets: BTreeSet<(&'a str, &'a str, &'a str)>,
+    names: Arc<Names>,
+    backend_tls: BackendTlsPolicies,
+    /// The files that certificates were read from.
+    files: RefCell<Files>,
+    /// Nothing is served.
+    offline: bool,
+    /// Which endpoints the mesh prefers.
+    locality: Option<LocalityPreference>,
 }
 
 /// Compiles the waypoint `gateway` without serving it, to explain and to validate.
 pub fn compile(state: &State, gateway: &Key) -> (Plans, Vec<Problem>) {
     let dialer = Arc::new(Dialer::offline());
-    Compiler::new(gateway.clone(), dialer, Arc::default()).compile(state)
+    let names = Arc::new(Names::offline());
+    Compiler::new(gateway.clone(), dialer, Arc::default(), names).compile(state)
 }
 
 impl Compiled {
@@ -109,28 +133,32 @@ impl Compiled {
 }
 
 impl Compiler {
-    pub(crate) fn new(gateway: Key, dialer: Arc<Dialer>, slots: Arc<Slots>) -> Compiler {
+    pub(crate) fn new(gateway: Key, dialer: Arc<Dialer>, slots: Arc<Slots>, names: Arc<Names>) -> Compiler {
         Compiler {
             gateway,
             upstreams: Upstreams::new(dialer),
             memory: memory::Memory::default(),
             last_good: LastGood::default(),
+            last_good_routes: LastGoodRoutes::default(),
             compiled: HashMap::new(),
             slots,
+            names,
         }
     }
 
     /// The plans of `state`, and what is wrong in it.
     pub(crate) fn compile(&mut self, state: &State) -> (Plans, Vec<Problem>) {
         let (mesh, mut problems) = Snapshot::compile(state);
-        let access_log = access_log(&mesh.mesh, &mut problems);
+        let access_log = settings::access_log(&mesh.mesh, &mut problems);
         let (virtual_services, found) = self.last_good.admit(state.objects.virtual_services.values());
+        problems.extend(found);
+        let (gateway_routes, found) = self.last_good_routes.admit(&state.objects);
         problems.extend(found);
         let rules: Vec<_> = state.objects.destination_rules.values().cloned().collect();
         let (rules, found) = DestinationRules::new(&rules, &mesh.mesh.root_namespace);
         problems.extend(found);
 
-        let (retry, found) = mesh_retry(&mesh.mesh);
+        let (retry, found) = settings::mesh_retry(&mesh.mesh);
         problems.extend(found);
         let mut plans = Plans {
             retry,
@@ -144,6 +172,9 @@ impl Compiler {
             plugins: Vec::new(),
             access_log,
             mesh,
+            names: Vec::new(),
+            unsettled: false,
+            files: Files::default(),
         };
         let mut before = std::mem::take(&mut self.compiled);
         self.memory.begin();
@@ -152,6 +183,8 @@ impl Compiler {
             let root_namespace = &plans.mesh.mesh.root_namespace;
             let (plugins, found) = plugins::Plugins::of(state, waypoint, root_namespace, &services);
             problems.extend(found);
+            let (backend_tls, found) = BackendTlsPolicies::new(&state.objects);
+            problems.extend(found);
             let shared = Shared {
                 plugins,
                 state,
@@ -159,13 +192,18 @@ impl Compiler {
                 waypoint,
                 settings: Arc::new(plans.mesh.mesh.clone()),
                 virtual_services: VirtualServices::new(&virtual_services),
-                gateway_routes: gateway_routes(state),
+                gateway_routes,
                 retry: plans.retry.clone(),
                 place: self.place(&plans.mesh, waypoint),
                 reference_grants: state.objects.reference_grants.values().cloned().collect(),
                 rules,
-                options: options(&plans.mesh.mesh),
-                targets: targets(state),
+                options: policies::options(&plans.mesh.mesh),
+                targets: policies::targets(state),
+                names: Arc::clone(&self.names),
+                backend_tls,
+                files: RefCell::default(),
+                offline: self.upstreams.dialer().is_offline(),
+                locality: settings::mesh_locality(&plans.mesh.mesh, &mut problems),
             };
             for service in services {
                 let compiled = self.service(service, &shared, before.remove(&service.hostname));
@@ -178,6 +216,16 @@ impl Compiler {
             plans.filters = plugins::chain(&shared.plugins.of_target(None), None, &self.slots);
             plans.plugins = shared.plugins.bound(&plans.services, &plans.filters);
             plans.outbound = self.outbound(&shared, &plans.plugins, &mut problems);
+            let callees = plans.outbound.keys().filter_map(|target| target.rsplit_once(':'));
+            let callees = callees.flat_map(|(host, _)| shared.find(host).names);
+            let found = self.compiled.values().flat_map(|compiled| &compiled.destinations);
+            let names: HashSet<Name> = found
+                .flat_map(|found| found.names.clone())
+                .chain(callees)
+                .collect();
+            plans.files = shared.files.take();
+            plans.unsettled = names.iter().any(|name| !name.asked);
+            plans.names = names.into_iter().map(|name| name.host).collect();
             let (workloads, found) = shared.workloads();
             plans.workloads = workloads;
             problems.extend(found);
@@ -226,6 +274,7 @@ impl Compiler {
                 retry: shared.retry.clone(),
                 clusters: vec![clusters.of(&service.hostname, Some(port.number), None)],
                 mirror_clusters: Vec::new(),
+                sessions: HashMap::new(),
             });
             let table = table.map(|table| {
                 let routes = table
@@ -282,14 +331,18 @@ impl Shared<'_> {
         let origin = origin(service);
         let http_routes = self.gateway_routes.http(&origin).to_vec();
         let grpc_routes = self.gateway_routes.grpc(&origin).to_vec();
-        let reference_grants = if http_routes.is_empty() && grpc_routes.is_empty() {
-            Vec::new()
-        } else {
-            self.reference_grants.clone()
+        let tcp_routes = self.gateway_routes.tcp(&origin).to_vec();
+        let tls_routes = self.gateway_routes.tls(&origin).to_vec();
+        let count = http_routes.len() + grpc_routes.len() + tcp_routes.len() + tls_routes.len();
+        let reference_grants = match count {
+            0 => Vec::new(),
+            _ => self.reference_grants.clone(),
         };
         let inputs = Inputs {
             http_routes,
             grpc_routes,
+            tcp_routes,
+            tls_routes,
             reference_grants,
             virtual_services: self.virtual_services.of(
                 &service.hostname,
@@ -304,78 +357,6 @@ impl Shared<'_> {
             plugins: self.plugins.of_target(Some(service)),
         };
         (inputs, selection.problems)
-    }
-
-    /// The policies that bind to a service.
-    fn select(&self, service: &Service) -> attach::Selection {
-        let labels: Vec<_> = service
-            .endpoints
-            .iter()
-            .map(|endpoint| &endpoint.workload.labels)
-            .collect();
-        self.select_for(
-            &service.namespace,
-            Some(TargetService {
-                kind: kind_of(service),
-                name: &service.name,
-            }),
-            &labels,
-        )
-    }
-
-    fn select_for(
-        &self,
-        namespace: &str,
-        service: Option<TargetService<'_>>,
-        workloads: &[&BTreeMap<String, String>],
-    ) -> attach::Selection {
-        let target = Target {
-            namespace,
-            service,
-            gateway: &self.waypoint.key,
-            gateway_class: &self.waypoint.class,
-            legacy: self.waypoint.legacy.is_some(),
-            workloads,
-        };
-        let objects = &self.state.objects;
-        attach::select(
-            objects.authorization_policies.values(),
-            objects.broken_policies.values(),
-            &target,
-            &self.settings.root_namespace,
-        )
-    }
-
-    /// The workloads that may be addressed through the waypoint. Those that policies cannot tell apart share a set.
-    fn workloads(&self) -> (HashMap<Arc<str>, WorkloadPlan>, Vec<Problem>) {
-        let mut problems = Vec::new();
-        let mut sets: BTreeMap<(&str, &BTreeMap<String, String>), Arc<PolicySet>> = BTreeMap::new();
-        let mut plans = HashMap::new();
-        for workload in self.mesh.workloads() {
-            let bound = workload.waypoint.as_ref() == Some(&self.waypoint.key);
-            let outbound = workload.waypoint.is_none() && self.waypoint.legacy.is_some();
-            if !bound && !outbound {
-                continue;
-            }
-            let set = sets
-                .entry((&workload.namespace, &workload.labels))
-                .or_insert_with(|| {
-                    let selection = self.select_for(&workload.namespace, None, &[&workload.labels]);
-                    let (set, found) =
-                        PolicySet::compile(&selection.policies, &selection.broken, &self.options);
-                    problems.extend(selection.problems);
-                    problems.extend(found);
-                    Arc::new(set)
-                });
-            plans.insert(
-                Arc::clone(&workload.uid),
-                WorkloadPlan {
-                    bound,
-                    policies: Arc::clone(set),
-                },
-            );
-        }
-        (plans, problems)
     }
 
     /// Calls `compile` with all that decides about the routes of one port.
@@ -402,6 +383,8 @@ impl Shared<'_> {
             virtual_services: &inputs.virtual_services,
             http_routes: &inputs.http_routes,
             grpc_routes: &inputs.grpc_routes,
+            tcp_routes: &inputs.tcp_routes,
+            tls_routes: &inputs.tls_routes,
             reference_grants: &inputs.reference_grants,
             services: Some(&known),
             rules: Some(&self.rules),
@@ -437,66 +420,42 @@ impl Shared<'_> {
         Found {
             host: host.to_owned(),
             guards: self.guards(service.as_deref()),
+            secrets: service
+                .as_deref()
+                .map_or_else(Vec::new, |it| self.secrets_of(it, policy.as_ref())),
+            backend_tls: service
+                .as_deref()
+                .map_or_else(Vec::new, |it| self.backend_tls_of(it)),
             guarded: service.as_deref().is_some_and(|service| self.is_guarded(service)),
+            names: service
+                .as_deref()
+                .map_or_else(Vec::new, |service| self.names_of(service)),
             service,
             policy,
         }
     }
 
-    fn is_guarded(&self, service: &Service) -> bool {
-        let target = (&*service.namespace, kind_of(service).as_str(), &*service.name);
-        service.waypoint.as_ref() == Some(&self.waypoint.key) && self.targets.contains(&target)
-    }
-
-    /// Where a route of `service` leads past the policies of another service: only those of the service that a request is
-    /// addressed to are asked, as in Istio.
-    fn past_policies(&self, service: &Service, route: &Route) -> Vec<Problem> {
-        let forwarded = match &route.action {
-            Action::Forward(destinations) => Some(destinations.iter()),
-            _ => None,
-        };
-        let mirrored = route.mirrors.iter().map(|mirror| &mirror.destination);
-        let destinations = forwarded.into_iter().flatten().chain(mirrored);
-        self.past(service, &route.source, &route.field, destinations)
-    }
-
-    fn past_policies_of_connections(&self, service: &Service, route: &TcpRoute) -> Vec<Problem> {
-        match &route.action {
-            TcpAction::Forward(destinations) => {
-                self.past(service, &route.source, &route.field, destinations.iter())
-            }
-            TcpAction::Broken { .. } => Vec::new(),
+    fn backend_tls_of(&self, service: &Service) -> Vec<BackendTls> {
+        if service.origin != Origin::Kubernetes {
+            return Vec::new();
         }
+        let find = |port: &ServicePort| {
+            self.backend_tls
+                .find(&service.namespace, &service.name, &port.name)
+        };
+        service.ports.iter().filter_map(find).cloned().collect()
     }
 
-    fn past<'d>(
-        &self,
-        service: &Service,
-        source: &ObjectRef,
-        field: &str,
-        destinations: impl Iterator<Item = &'d Destination>,
-    ) -> Vec<Problem> {
-        let field = field.split(".match").next().unwrap_or_default();
-        let field = match source.kind {
-            Kind::VirtualService => format!("{field}.route"),
-            _ => field.to_owned(),
+    /// The names that are kept resolved for a service.
+    fn names_of(&self, service: &Service) -> Vec<Name> {
+        let kept = match service.resolution {
+            Resolution::Dns | Resolution::DnsRoundRobin => service.endpoints.as_slice(),
+            Resolution::None | Resolution::Static | Resolution::DynamicDns => &[],
         };
-        destinations
-            .filter(|destination| *destination.host != *service.hostname)
-            .filter_map(|destination| self.mesh.service_by_host(&destination.host))
-            .filter(|other| self.is_guarded(other))
-            .map(|other| {
-                Problem::warning(
-                    source.clone(),
-                    field.clone(),
-                    format!(
-                        "policies of {} do not apply to what this route sends there: those of {} do",
-                        other.hostname, service.hostname
-                    ),
-                    "name both services in the targetRefs of these policies, or the Gateway",
-                )
-            })
-            .collect()
+        let hosts = kept
+            .iter()
+            .filter_map(|endpoint| endpoint.workload.hostname.as_ref()?.parse().ok());
+        hosts.map(|host| self.names.known(&host)).collect()
     }
 }
 
@@ -509,70 +468,11 @@ fn origin(service: &Service) -> ObjectRef {
     )
 }
 
-fn gateway_routes(state: &State) -> GatewayRoutes {
-    let http: Vec<_> = state.objects.http_routes.values().cloned().collect();
-    let grpc: Vec<_> = state.objects.grpc_routes.values().cloned().collect();
-    GatewayRoutes::new(&http, &grpc)
-}
-
 fn kind_of(service: &Service) -> Kind {
     match service.origin {
         Origin::Kubernetes => Kind::Service,
         Origin::ServiceEntry => Kind::ServiceEntry,
     }
-}
-
-fn targets(state: &State) -> BTreeSet<(&str, &str, &str)> {
-    let policies = state.objects.authorization_policies.values();
-    policies
-        .flat_map(|policy| {
-            let spec = &policy.spec;
-            let references = spec.target_refs.iter().chain(&spec.target_ref);
-            references.map(|target| (&*policy.metadata.namespace, &*target.kind, &*target.name))
-        })
-        .collect()
-}
-
-fn options(settings: &MeshSettings) -> CompileOptions {
-    CompileOptions {
-        trust_domain: settings.trust_domain.to_string(),
-        aliases: settings.trust_domain_aliases.clone(),
-        root_namespace: settings.root_namespace.clone(),
-    }
-}
-
-/// The retries of routes that say nothing about them.
-fn mesh_retry(settings: &MeshSettings) -> (Retry, Vec<Problem>) {
-    let object = ObjectRef::new(Kind::ConfigMap, "istio-system", "istio");
-    match &settings.config.default_http_retry_policy {
-        Some(written) => cairn_route::compile_retry(written, object, "data.mesh.defaultHttpRetryPolicy"),
-        None => (Retry::default(), Vec::new()),
-    }
-}
-
-/// The format of the access log, when MeshConfig asks for one.
-fn access_log(settings: &MeshSettings, problems: &mut Vec<Problem>) -> Option<Format> {
-    if settings.access_log_file.is_empty() {
-        return None;
-    }
-    let json = settings.access_log_encoding == AccessLogEncoding::Json;
-    if json || settings.access_log_format.is_empty() {
-        return Some(if json {
-            Format::istio_json()
-        } else {
-            Format::istio()
-        });
-    }
-    let (format, unknown) = Format::text(&settings.access_log_format);
-    problems.extend(unknown.into_iter().map(|operator| {
-        Problem::warning(
-            ObjectRef::new(Kind::ConfigMap, "istio-system", "istio"),
-            "data.mesh",
-            format!("accessLogFormat: {operator} is not known and is always printed as -"),
-            "remove it",
-        )
-    }));
-    Some(format)
 }
 
 #[cfg(test)]

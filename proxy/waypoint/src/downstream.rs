@@ -31,6 +31,15 @@ pub(crate) struct Downstream {
     pub(crate) drain: DrainWatch,
 }
 
+/// What was authorized and is open: asked about again whenever the configuration changes.
+#[derive(Clone, Copy)]
+pub(crate) enum Held<'a> {
+    /// A connection that is not HTTP, and the name that its TLS asks for.
+    Connection(Option<&'a str>),
+    /// What a request has opened.
+    Request(&'a Asked),
+}
+
 /// A request as it was authorized: asked about again for as long as what it opened is open.
 pub(crate) struct Asked {
     pub(crate) parts: Parts,
@@ -77,15 +86,15 @@ impl Downstream {
         })
     }
 
-    /// The connection as policies see it; nothing is known of what it carries.
-    pub(crate) fn access(&self) -> cairn_authz::Request<'_> {
+    /// The connection as policies see it. Nothing is known of what it carries but the name that its TLS asks for.
+    pub(crate) fn access<'a>(&'a self, server_name: Option<&'a str>) -> cairn_authz::Request<'a> {
         cairn_authz::Request {
             peer: Some(&self.peer),
             source_ip: self.remote.ip(),
             remote_ip: self.remote.ip(),
             destination: self.local,
             http: None,
-            sni: None,
+            sni: server_name,
         }
     }
 
@@ -104,7 +113,7 @@ impl Downstream {
                 headers: &parts.headers,
                 noted,
             }),
-            ..self.access()
+            ..self.access(None)
         }
     }
 
@@ -127,11 +136,12 @@ impl Downstream {
         }
     }
 
-    /// The connection as routes see it. Of TLS nothing is read.
-    pub(crate) fn connection(&self) -> Connection<'_> {
+    /// The connection as routes see it.
+    pub(crate) fn connection<'a>(&'a self, server_name: Option<&'a str>) -> Connection<'a> {
         Connection {
             destination: self.local.ip(),
-            server_name: None,
+            client: self.remote.ip(),
+            server_name,
             source: self.caller(),
         }
     }

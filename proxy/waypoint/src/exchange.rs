@@ -1,13 +1,14 @@
 //! One request on its way through the pipeline.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use cairn_authz::PolicySet;
 use cairn_balance::Endpoint;
 use cairn_http::upgrade::{OnUpgrade, Wanted};
 use cairn_identity::SpiffeId;
 use cairn_mesh::AppProtocol;
-use cairn_route::{Connection, Facts, Note, RequestHead};
+use cairn_route::{Connection, Facts, Note, RequestHead, UpstreamFacts};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
 use http::HeaderMap;
 use http::request::Parts;
@@ -23,6 +24,12 @@ use crate::plugin::{Attached, FailStrategy};
 use crate::proxy::Proxy;
 use crate::record::Recorder;
 use crate::upstream::Upstream;
+
+/// The name of the machine, as long as this process lives.
+static HOSTNAME: LazyLock<String> = LazyLock::new(|| {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map(|name| name.trim().to_owned()).unwrap_or_default()
+});
 
 /// A request, the snapshot that decides about it, and what has been decided.
 pub(crate) struct Exchange {
@@ -252,9 +259,9 @@ impl Exchange {
             .access_of(&self.parts, &self.authority, &self.noted)
     }
 
-    /// What header values may quote.
-    pub(crate) fn facts<'a>(&'a self, route_name: &'a str) -> Facts<'a> {
-        Facts {
+    /// What header values may quote. `flags` are those of the recorder.
+    pub(crate) fn facts<'a>(&'a self, route_name: &'a str, flags: &'a str) -> Facts<'a> {
+        self.recorder.facts(Facts {
             method: self.parts.method.as_str(),
             path: self
                 .parts
@@ -267,11 +274,22 @@ impl Exchange {
             downstream_remote: self.downstream.remote,
             downstream_local: self.downstream.local,
             downstream_peer: Some(self.downstream.peer.as_str()),
+            identity: None,
             start: std::time::SystemTime::now(),
+            lasted: Duration::ZERO,
+            request_ended: None,
+            response_began: None,
+            received: 0,
             route_name,
-            upstream_host: None,
+            hostname: &HOSTNAME,
+            noted: &self.noted,
+            upstream: UpstreamFacts::default(),
             response_code: None,
-        }
+            response_flags: flags,
+            response_code_details: None,
+            trace: None,
+            unique: rand::random::<u128>,
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::head;
 use crate::plan::{Plans, RoutePlan};
 use crate::plugin::{Attached, FailStrategy, Phase, Trials};
-use crate::upstream::{Dialer, Upstream};
+use crate::upstream::{Dialer, Keeping, Upstream};
 
 /// One request to explain.
 #[derive(Debug)]
@@ -386,7 +386,8 @@ fn connection(plans: &Plans, caller: &Workload, local: SocketAddr) -> Option<Dow
         Some(service) => Target::Service(Arc::clone(&service.hostname), local.port()),
         None => {
             let workload = plans.mesh.workload_by_ip(local.ip())?;
-            let upstream = Upstream::direct(&Arc::new(Dialer::offline()), workload, local);
+            let upstream =
+                Upstream::direct(&Arc::new(Dialer::offline()), workload, local, &Keeping::default());
             let route = Arc::new(RoutePlan::direct(upstream, local, &plans.retry));
             Target::Workload(Arc::clone(&workload.uid), local, route)
         }

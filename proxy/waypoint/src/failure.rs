@@ -62,8 +62,10 @@ impl Flags {
 
     /// As much was under way as may be.
     pub const UPSTREAM_OVERFLOW: Flags = Flags(1 << 14);
+    /// The name of the endpoint has no address.
+    pub const DNS_FAILURE: Flags = Flags(1 << 15);
 
-    const NAMES: [(Flags, &'static str); 15] = [
+    const NAMES: [(Flags, &'static str); 16] = [
         (Flags::NO_HEALTHY_UPSTREAM, "UH"),
         (Flags::RETRIES_EXCEEDED, "URX"),
         (Flags::UPSTREAM_TIMEOUT, "UT"),
@@ -79,6 +81,7 @@ impl Flags {
         (Flags::DOWNSTREAM_PROTOCOL_ERROR, "DPE"),
         (Flags::STREAM_IDLE, "SI"),
         (Flags::UPSTREAM_PROTOCOL_ERROR, "UPE"),
+        (Flags::DNS_FAILURE, "DF"),
     ];
 
     /// Both sets of flags.
@@ -162,6 +165,8 @@ pub enum Failure {
     ClusterNotFound,
     /// No healthy endpoint.
     NoHealthyUpstream,
+    /// The host that the request names has no address that may be connected to.
+    NameNotResolved,
     /// The last attempt failed in this way, after `retries` retries.
     Upstream {
         /// What happened.
@@ -278,6 +283,12 @@ impl Failure {
                 "no healthy upstream",
                 Flags::NO_HEALTHY_UPSTREAM,
                 "no_healthy_upstream",
+            ),
+            Failure::NameNotResolved => reply(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "DNS resolution failure",
+                Flags::DNS_FAILURE,
+                "dns_resolution_failure",
             ),
             Failure::Upstream { fault, retries } => upstream_reply(fault, *retries),
             Failure::ResponseTimeout => reply(

@@ -2,15 +2,23 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_api::meta::Key;
 use cairn_config::{Problem, State};
+use cairn_telemetry::ReadyTask;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::compile::Compiler;
+use crate::files;
+use crate::names::Names;
 use crate::plan::Plans;
 use crate::plugin::Loader;
 use crate::proxy::Proxy;
+
+/// How long changes of names are gathered.
+const BURST: Duration = Duration::from_millis(25);
 
 /// Compiles one state after the other.
 pub(crate) struct Follow {
@@ -18,6 +26,9 @@ pub(crate) struct Follow {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) problems: watch::Sender<Arc<Vec<Problem>>>,
     pub(crate) loader: Loader,
+    pub(crate) names: Arc<Names>,
+    /// Under way until everything is known of names that can be.
+    pub(crate) resolving: Option<ReadyTask>,
 }
 
 impl Follow {
@@ -29,9 +40,22 @@ impl Follow {
         gateway: Key,
     ) {
         tell(&new(&current, &self.problems.borrow(), &[]));
-        self.loader.follow(&self.proxy.plans.load().plugins);
-        while config.changed().await.is_ok() {
+        let mut renamed = self.names.changes();
+        let plans = self.proxy.plans.load_full();
+        self.put_in_force(&plans);
+        loop {
+            let plans = self.proxy.plans.load_full();
+            tokio::select! {
+                changed = config.changed() => if changed.is_err() {
+                    return;
+                },
+                () = changed(renamed.as_mut()) => {}
+                () = files::rewritten(&plans.files) => {}
+            }
             current = Arc::clone(&config.borrow_and_update());
+            if let Some(renamed) = &mut renamed {
+                renamed.mark_unchanged();
+            }
             let state = Arc::clone(&current);
             let mut compiler = self.compiler;
             let before = Arc::clone(&self.problems.borrow());
@@ -55,20 +79,42 @@ impl Follow {
                         gateway.clone(),
                         Arc::clone(&self.proxy.dialer),
                         Arc::clone(&self.proxy.slots),
+                        Arc::clone(&self.names),
                     );
                 }
             }
         }
     }
 
+    /// Has what else plans ask for follow them.
+    fn put_in_force(&mut self, plans: &Plans) {
+        self.loader.follow(&plans.plugins);
+        self.names.follow(plans.names.iter().cloned());
+        if !plans.unsettled
+            && let Some(resolving) = self.resolving.take()
+        {
+            resolving.done();
+        }
+    }
+
     fn apply(&mut self, plans: Plans, problems: Vec<Problem>) {
         let version = plans.version;
-        self.loader.follow(&plans.plugins);
+        self.put_in_force(&plans);
         self.proxy.plans.store(Arc::new(plans));
         tracing::info!(version, "configuration in force");
         self.problems.send_replace(Arc::new(problems));
         self.proxy.version.send_replace(version);
     }
+}
+
+/// Ends when addresses of names have changed; those of a burst are taken together.
+async fn changed(names: Option<&mut watch::Receiver<u64>>) {
+    if let Some(names) = names
+        && names.changed().await.is_ok()
+    {
+        return sleep(BURST).await;
+    }
+    std::future::pending().await
 }
 
 /// What is newly wrong, and where.

@@ -1,13 +1,17 @@
 //! Phase 6 and 7, route and attempt: a request as its route wants it, sent to the route's cluster.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use cairn_balance::Outcome;
 use cairn_http::body::Body;
-use cairn_route::{Destination, HeaderOperations, rewrite};
+use cairn_http::interim::Interim;
+use cairn_route::{Destination, EndpointMark, HeaderOperations, rewrite};
 use http::header::{HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Body as _;
 
-use crate::attempt::Trial;
+use crate::attempt::{Answered, Trial};
 use crate::deadline::{self, Sending, Timed, Timer};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
@@ -30,7 +34,17 @@ pub(crate) async fn send(
     if destination.is_some_and(|destination| destination.broken.is_some()) {
         return Err(Failure::BrokenRoute);
     }
-    let cluster = route.cluster(destination).ok_or(Failure::ClusterNotFound)?;
+    let session = route.session().and_then(|persistence| {
+        let session = persistence.read(&exchange.parts.headers, SystemTime::now())?;
+        Some((session, route.sessions.get(&session.endpoint)?))
+    });
+    // A session stays with its endpoint, whatever weights say now.
+    let pinned = session.filter(|(_, (_, endpoint))| !endpoint.standing().is_ejected());
+    let pinned = pinned.map(|(_, (cluster, endpoint))| (cluster, Arc::clone(endpoint)));
+    let (cluster, pinned) = match pinned {
+        Some((cluster, endpoint)) => (cluster, Some(endpoint)),
+        None => (route.cluster(destination).ok_or(Failure::ClusterNotFound)?, None),
+    };
     exchange.recorder.clustered(cluster);
     let response_headers = destination.map(|destination| &destination.response_headers);
     let quoted = quoted(exchange, response_headers);
@@ -49,16 +63,26 @@ pub(crate) async fn send(
         .request
         .map(|timeout| deadline::timer(timeout, ended.clone()));
     let request = request(exchange, uri, body);
-    let request = mirror::copy(exchange, route, request);
+    let mut request = mirror::copy(exchange, route, request);
+    // Hints tell a part of the response: where something has a say in that, they do not pass it by.
+    let unchanged = exchange.filters.is_none() && response_headers.is_none_or(HeaderOperations::is_empty);
+    if let Some(interim) = Interim::take(&mut exchange.parts.extensions).filter(|_| unchanged) {
+        request.extensions_mut().insert(interim);
+    }
 
     let trial = Trial {
         retry,
         timeout: timeouts.attempt,
         sending: ended,
         hash: affinity.hash,
+        pinned,
     };
     let attempt = attempt::send(exchange, cluster, trial, request);
-    let (mut response, took) = match &mut timer {
+    let Answered {
+        mut response,
+        took,
+        by,
+    } = match &mut timer {
         None => attempt.await?,
         Some(timer) => tokio::select! {
             biased;
@@ -76,6 +100,13 @@ pub(crate) async fn send(
     respond::upstream(exchange, &mut response, took);
     if let Some(cookie) = affinity.cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    let before = session.map(|(session, _)| session);
+    let issued = route
+        .session()
+        .and_then(|persistence| persistence.issue(EndpointMark::of(&by), before.as_ref(), SystemTime::now()));
+    if let Some((name, token)) = issued {
+        response.headers_mut().append(name, token);
     }
     if let Some(operations) = response_headers {
         respond::operate(exchange, operations, &route.name, &quoted, &mut response);
@@ -132,9 +163,10 @@ fn operate(exchange: &mut Exchange, route: &RoutePlan, destination: Option<&Dest
         headers.insert(HOST, host);
     }
     if let Some(destination) = destination.filter(|destination| !destination.request_headers.is_empty()) {
+        let flags = exchange.recorder.flags();
         destination
             .request_headers
-            .apply_to_request(&mut headers, &exchange.facts(&route.name));
+            .apply_to_request(&mut headers, &exchange.facts(&route.name, &flags));
     }
     exchange.parts.headers = headers;
 }

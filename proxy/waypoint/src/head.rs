@@ -6,6 +6,7 @@
 use cairn_api::istio::PathNormalization;
 use cairn_http::headers;
 use cairn_http::upgrade::{self, OnUpgrade, Wanted};
+use cairn_route::controls;
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
@@ -125,6 +126,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Removes what ends here and what only the mesh may say, and adds what it says of every request.
 pub(crate) fn sanitise(parts: &mut Parts) {
     headers::strip_hop_by_hop(&mut parts.headers);
+    controls::strip(&mut parts.headers);
     join_cookies(&mut parts.headers);
     parts.headers.remove(FORWARDED_CLIENT_CERT);
     parts

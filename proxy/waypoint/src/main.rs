@@ -42,6 +42,9 @@ struct Arguments {
     /// Where readiness is [default: port 15021].
     #[arg(long, value_name = "ADDRESS:PORT")]
     ready: Option<SocketAddr>,
+    /// A name server for endpoints that are known by name; may be repeated [default: those of /etc/resolv.conf].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    name_server: Vec<SocketAddr>,
     /// Where the modules of filters are kept, writable by this user only [default: cairn/filters in the user's caches].
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -54,6 +57,13 @@ struct Arguments {
     /// Seconds that connections get to finish when the waypoint stops.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     grace: u64,
+    /// How old a connection of a ztunnel may become, give or take a tenth, before it is asked to open another [default: any
+    /// age].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    max_connection_age: Option<u64>,
+    /// Lets another waypoint process listen on the same addresses and take over when this one ends.
+    #[arg(long)]
+    reuse_port: bool,
 }
 
 fn key(text: &str) -> Result<Key, String> {
@@ -109,7 +119,10 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
             stats: arguments.stats,
             ready: arguments.ready,
             grace: Duration::from_secs(arguments.grace),
+            max_connection_age: arguments.max_connection_age.map(Duration::from_secs),
+            reuse_port: arguments.reuse_port,
             log: Some(log),
+            name_servers: arguments.name_server,
             filters,
             ..Options::new(arguments.gateway)
         };

@@ -3,6 +3,7 @@
 //! A mirror never holds anything up. Its copy of a body is made as the request's own is read; one that does not keep pace loses
 //! its copy, and one for which there is no room gets none.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,7 +22,8 @@ use tokio::time::timeout;
 use crate::attempt;
 use crate::cluster::Cluster;
 use crate::exchange::Exchange;
-use crate::plan::RoutePlan;
+use crate::plan::{Plans, RoutePlan};
+use crate::sought::Sought;
 
 /// Copies under way at a time, of all requests.
 pub(crate) const UNDER_WAY: usize = 1024;
@@ -55,10 +57,17 @@ pub(crate) fn copy(exchange: &Exchange, route: &RoutePlan, request: Request<Body
             })
         };
         let mut head = head.clone();
+        let way = Way {
+            cluster: Arc::clone(cluster),
+            plans: Arc::clone(&exchange.plans),
+            source: exchange.downstream.remote,
+            destination: exchange.downstream.local,
+            host: head.headers.get(HOST).cloned(),
+        };
         mark(&mut head.headers);
         let copy = Request::from_parts(head, copied);
         let longest = route.timeout().unwrap_or(PATIENCE);
-        tokio::spawn(send(Arc::clone(cluster), copy, longest, permit));
+        tokio::spawn(send(way, copy, longest, permit));
     }
     let body = if copies.is_empty() {
         body
@@ -81,11 +90,34 @@ fn mark(headers: &mut HeaderMap) {
     }
 }
 
+/// Where a copy goes.
+struct Way {
+    cluster: Arc<Cluster>,
+    plans: Arc<Plans>,
+    /// The client.
+    source: SocketAddr,
+    /// The address that the client connected to.
+    destination: SocketAddr,
+    /// The host of the request itself.
+    host: Option<HeaderValue>,
+}
+
 /// Sends a copy once, reads its answer to the end, so that the connection can be used again, and forgets it.
-async fn send(cluster: Arc<Cluster>, copy: Request<Body>, longest: Duration, _permit: OwnedSemaphorePermit) {
+async fn send(way: Way, copy: Request<Body>, longest: Duration, _permit: OwnedSemaphorePermit) {
+    let cluster = &way.cluster;
     let sent = timeout(longest, async {
-        let endpoint = cluster.pick(None, |_| true).ok_or("no healthy endpoint")?;
-        let pool = attempt::pool_of(&endpoint.data, &cluster, &copy);
+        let sought = Sought {
+            mesh: &way.plans.mesh,
+            source: way.source,
+            destination: way.destination,
+            host: way.host.as_ref().and_then(|host| host.to_str().ok()),
+        };
+        let endpoint = cluster
+            .choose(sought, None, &[])
+            .await
+            .map_err(|_| "no healthy endpoint")?;
+        let lanes = endpoint.data.connections.lanes(&sought);
+        let pool = attempt::pool_of(&lanes, cluster, &copy);
         let _admitted = match &cluster.breaker {
             None => None,
             Some(breaker) => {

@@ -15,31 +15,64 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::access_log::{Record, UpstreamLocal};
 use crate::breaker::Overflow;
 use crate::cluster::Cluster;
-use crate::downstream::Downstream;
+use crate::downstream::{Downstream, Held};
 use crate::exchange::Scope;
 use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::plan::Plans;
 use crate::proxy::Proxy;
+use crate::sought::Sought;
 use crate::upstream::{Stream, Upstream};
-use crate::{authorize, failure};
+use crate::{authorize, failure, hello};
 
 /// How long a connection may be silent: Envoy's default for TCP.
 const TIMEOUTS: Timeouts = Timeouts {
     idle: Some(Duration::from_secs(3600)),
     half_closed: Some(Duration::from_secs(300)),
 };
+/// How long a client may take to say the hello of its TLS.
+const HELLO: Duration = Duration::from_secs(5);
 /// Endpoints that are tried before the connection is given up.
 const ATTEMPTS: usize = 3;
 
-/// Carries one connection to its end.
+/// Carries one connection to its end. What may be TLS is asked for the name of the server that it wants.
 pub(crate) async fn serve(
     proxy: &Proxy,
     downstream: &Downstream,
     client: impl AsyncRead + AsyncWrite + Unpin,
+    may_be_tls: bool,
+) {
+    let began = Instant::now();
+    if may_be_tls || asks_for_server_name(proxy, downstream) {
+        let Ok((server_name, client)) = hello::server_name(client, HELLO).await else {
+            return;
+        };
+        carry(proxy, downstream, client, server_name, began).await;
+    } else {
+        carry(proxy, downstream, client, None, began).await;
+    }
+}
+
+/// Whether the route of a connection depends on the name that its TLS asks for.
+fn asks_for_server_name(proxy: &Proxy, downstream: &Downstream) -> bool {
+    let plans = proxy.plans.load();
+    match Scope::of(&plans, &downstream.target, &downstream.peer) {
+        Scope::Service(_, port) => {
+            let routes = port.connections.as_ref();
+            routes.is_some_and(|connections| connections.routes.asks_for_server_name())
+        }
+        Scope::Workload(..) | Scope::Gone => false,
+    }
+}
+
+async fn carry(
+    proxy: &Proxy,
+    downstream: &Downstream,
+    client: impl AsyncRead + AsyncWrite + Unpin,
+    server_name: Option<Arc<str>>,
+    began: Instant,
 ) {
     let plans = proxy.plans.load_full();
     let scope = Scope::of(&plans, &downstream.target, &downstream.peer);
-    let began = Instant::now();
     let mut record = Record::new(downstream.local, downstream.remote);
     let labels = TcpLabels {
         reporter: Reporter::Waypoint,
@@ -49,7 +82,9 @@ pub(crate) async fn serve(
         response_flags: Flags::default().label(),
         connection_security_policy: SecurityPolicy::MutualTls,
     };
-    match open(downstream, &scope, &mut record).await {
+    record.server_name.clone_from(&server_name);
+    let server_name = server_name.as_deref();
+    match open(downstream, &scope, &plans, server_name, &mut record).await {
         Ok(Opened {
             stream,
             endpoint,
@@ -71,7 +106,7 @@ pub(crate) async fn serve(
                     (record.flags, record.details) = failure::broken(&error);
                 },
                 () = downstream.drain.forced() => record.details = "drained".into(),
-                failure = authorize::revoked(proxy, downstream, None, plans.version) => {
+                failure = authorize::revoked(proxy, downstream, Held::Connection(server_name), plans.version) => {
                     let reply = failure.reply();
                     (record.flags, record.details) = (reply.flags, reply.details);
                 }
@@ -124,8 +159,14 @@ struct Opened {
 }
 
 /// Authorizes the connection and opens one to an endpoint; one that cannot be reached is passed over for another.
-async fn open(downstream: &Downstream, scope: &Scope, record: &mut Record) -> Result<Opened, Failure> {
-    authorize::check(scope.policies(downstream.access()))?;
+async fn open(
+    downstream: &Downstream,
+    scope: &Scope,
+    plans: &Plans,
+    server_name: Option<&str>,
+    record: &mut Record,
+) -> Result<Opened, Failure> {
+    authorize::check(scope.policies(downstream.access(server_name)))?;
     if let Some(attached) = scope.unmissable() {
         let plugin = Arc::clone(&attached.spec.label);
         tracing::warn!(
@@ -135,7 +176,7 @@ async fn open(downstream: &Downstream, scope: &Scope, record: &mut Record) -> Re
         );
         return Err(Failure::Unfiltered { plugin });
     }
-    let cluster: &Arc<Cluster> = scope.cluster_of(&downstream.connection())?;
+    let cluster: &Arc<Cluster> = scope.cluster_of(&downstream.connection(server_name))?;
     record.upstream_cluster = Arc::clone(&cluster.name);
     let hash = cluster.affinity_of_connection(downstream.remote.ip());
     let permit = match &cluster.breaker {
@@ -152,12 +193,20 @@ async fn open(downstream: &Downstream, scope: &Scope, record: &mut Record) -> Re
     let mut failed = Vec::new();
     let mut failure = Failure::NoHealthyUpstream;
     while failed.len() < ATTEMPTS {
-        let fresh = |upstream: &Upstream| !failed.contains(&upstream.address);
-        let Some(endpoint) = cluster.pick(hash, fresh) else {
-            break;
+        let sought = Sought {
+            mesh: &plans.mesh,
+            source: downstream.remote,
+            destination: downstream.local,
+            host: server_name,
+        };
+        let endpoint = match cluster.choose(sought, hash, &failed).await {
+            Ok(endpoint) if failed.contains(&endpoint.data.address) => break,
+            Ok(endpoint) => endpoint,
+            Err(reason) if failed.is_empty() => return Err(reason),
+            Err(_) => break,
         };
         record.upstream_host = Some(endpoint.data.address);
-        match endpoint.data.connections.open().await {
+        match endpoint.data.connections.open(&sought).await {
             Ok(stream) => {
                 cluster.observe(&endpoint, Outcome::Status(200));
                 let local = stream.local_address();

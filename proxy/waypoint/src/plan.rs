@@ -10,18 +10,20 @@ use std::time::Duration;
 
 use cairn_authz::PolicySet;
 use cairn_balance::{Balancer, Endpoint, Policy, Tiers};
+use cairn_dns::Host;
 use cairn_identity::SpiffeId;
 use cairn_mesh::{AppProtocol, Service, Snapshot, Waypoint, Workload};
 use cairn_route::rewrite::PathRewrite;
 use cairn_route::{
-    Action, Connection, Cors, Destination, Fault, HeaderOperations, Mirror, Retry, Route, RouteTable,
-    TcpAction, TcpRoutes,
+    Action, Connection, Cors, Destination, EndpointMark, Fault, HeaderOperations, Mirror, Retry, Route,
+    RouteTable, SessionPersistence, TcpAction, TcpRoutes,
 };
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
 
 use crate::access_log::Format;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::plugin::{Attached, PluginSpec};
 use crate::upstream::Upstream;
 
@@ -45,6 +47,12 @@ pub struct Plans {
     pub(crate) plugins: Vec<Arc<PluginSpec>>,
     /// When requests are sent again whose route says nothing about that.
     pub(crate) retry: Retry,
+    /// The names that are to be kept resolved.
+    pub(crate) names: Vec<Host>,
+    /// Something about names is not known yet that will be soon.
+    pub(crate) unsettled: bool,
+    /// The files that certificates were read from: with them, plans change.
+    pub(crate) files: Files,
     /// None: no access log.
     pub(crate) access_log: Option<Format>,
 }
@@ -131,6 +139,8 @@ pub(crate) struct RoutePlan {
     pub(crate) clusters: Vec<Option<Arc<Cluster>>>,
     /// In the order of the route's mirrors.
     pub(crate) mirror_clusters: Vec<Option<Arc<Cluster>>>,
+    /// The endpoints that sessions of the route may name, each with its cluster.
+    pub(crate) sessions: HashMap<EndpointMark, (Arc<Cluster>, Arc<Endpoint<Upstream>>)>,
 }
 
 impl Plans {
@@ -303,6 +313,7 @@ impl RoutePlan {
             retry: retry.clone(),
             clusters: vec![Some(Arc::new(cluster))],
             mirror_clusters: Vec::new(),
+            sessions: HashMap::new(),
         }
     }
 
@@ -327,6 +338,11 @@ impl RoutePlan {
     /// None: the default route, which forwards.
     pub(crate) fn action(&self) -> Option<&Action> {
         self.route.as_ref().map(|route| &route.action)
+    }
+
+    /// How sessions stay with their endpoint.
+    pub(crate) fn session(&self) -> Option<&SessionPersistence> {
+        self.route.as_ref()?.session.as_ref()
     }
 
     pub(crate) fn timeout(&self) -> Option<Duration> {

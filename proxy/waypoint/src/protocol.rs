@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::downstream::Downstream;
 use crate::exchange::Scope;
 use crate::proxy::Proxy;
-use crate::{opaque, pipeline, record};
+use crate::{hello, opaque, pipeline, record};
 
 /// How long a client on a port of unknown protocol may be silent before it is taken to wait for the server's first word.
 const DETECTION: Duration = Duration::from_secs(5);
@@ -32,7 +32,8 @@ pub(crate) async fn serve(
 ) {
     let protocol = Scope::of(&proxy.plans.load(), &downstream.target, &downstream.peer).protocol();
     let timeout = match protocol {
-        AppProtocol::Tcp | AppProtocol::Tls => return opaque::serve(proxy, downstream, tunnel).await,
+        AppProtocol::Tcp => return opaque::serve(proxy, downstream, tunnel, false).await,
+        AppProtocol::Tls => return opaque::serve(proxy, downstream, tunnel, true).await,
         AppProtocol::Http | AppProtocol::Http2 | AppProtocol::Grpc => FIRST_BYTE,
         AppProtocol::Unknown => DETECTION,
     };
@@ -62,7 +63,10 @@ pub(crate) async fn serve(
         Protocol::Opaque if protocol.is_http() => {
             serve_http1(stream, service, &Settings::default(), drain.draining()).await
         }
-        Protocol::Opaque => return opaque::serve(proxy, downstream, stream).await,
+        Protocol::Opaque => {
+            let may_be_tls = stream.first().first() == Some(&hello::HANDSHAKE);
+            return opaque::serve(proxy, downstream, stream, may_be_tls).await;
+        }
     };
     log(proxy, downstream, &served);
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use cairn_balance::Picked;
 use cairn_http::body::{End, Outcome};
 use cairn_http::guard::Refusal;
-use cairn_route::Note;
+use cairn_route::{Facts, Note, UpstreamFacts};
 use cairn_telemetry::traffic::{
     HttpLabels, Interned, Reporter, RequestProtocol, SecurityPolicy, ServiceLabels, WorkloadLabels,
 };
@@ -131,6 +131,36 @@ impl Recorder {
     pub(crate) fn flag(&mut self, flags: Flags) {
         if let Some(open) = &mut self.0 {
             open.record.flags = open.record.flags.with(flags);
+        }
+    }
+
+    /// What has gone wrong so far.
+    pub(crate) fn flags(&self) -> Cow<'static, str> {
+        let flags = self.0.as_ref().map(|open| open.record.flags);
+        flags.unwrap_or_default().label()
+    }
+
+    /// What header values may quote, with what has been recorded of the request.
+    pub(crate) fn facts<'a>(&'a self, facts: Facts<'a>) -> Facts<'a> {
+        let Some(open) = &self.0 else { return facts };
+        let record = &open.record;
+        let lasted = open.began.elapsed();
+        Facts {
+            start: record.start.into(),
+            lasted,
+            response_began: record.upstream_service_time.map(|_| lasted),
+            received: open.progress.received.load(Ordering::Relaxed),
+            upstream: UpstreamFacts {
+                cluster: Some(&*record.upstream_cluster).filter(|name| !name.is_empty()),
+                host: record.upstream_host,
+                local: match record.upstream_local {
+                    Some(UpstreamLocal::Address(address)) => Some(address),
+                    Some(UpstreamLocal::Tunnel) | None => None,
+                },
+                failure: record.transport_failure.as_deref(),
+                ..facts.upstream
+            },
+            ..facts
         }
     }
 

@@ -38,9 +38,10 @@ pub(crate) fn operate(
     response: &mut Response<Body>,
 ) {
     if !operations.is_empty() {
+        let flags = exchange.recorder.flags();
         let facts = Facts {
             response_code: Some(response.status()),
-            ..exchange.facts(route_name)
+            ..exchange.facts(route_name, &flags)
         };
         operations.apply_to_response(response.headers_mut(), request, &facts);
     }

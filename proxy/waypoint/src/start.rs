@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use cairn_api::meta::Key;
 use cairn_config::{Problem, State};
+use cairn_dns::Families;
 use cairn_hbone::{Drain, PoolOptions};
 use cairn_identity::{Identities, IdentityError, SpiffeId};
 use cairn_net::{ListenError, ListenOptions, listen};
@@ -18,12 +19,13 @@ use cairn_telemetry::{AccessLog, Readiness, Sink, SinkError};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::accept::Acceptor;
+use crate::accept::{Acceptor, Habits};
 use crate::admin::{self, Addresses};
 use crate::calls::Calls;
 use crate::compile::Compiler;
 use crate::follow::Follow;
 use crate::mirror;
+use crate::names::Names;
 use crate::plugin::{Loader, Slots, Storage};
 use crate::proxy::Proxy;
 use crate::upstream::Dialer;
@@ -43,10 +45,17 @@ pub struct Options {
     pub ready: Option<SocketAddr>,
     /// How long connections may take to finish when the waypoint stops.
     pub grace: Duration,
+    /// How old a tunnel connection may become, give or take a tenth; then its client is asked to open another (GOAWAY), and it
+    /// ends with the last tunnel on it. `None`: as old as it likes.
+    pub max_connection_age: Option<Duration>,
+    /// Lets another process listen on the same addresses (`SO_REUSEPORT`) and take over from this one.
+    pub reuse_port: bool,
     /// Where access log lines go; MeshConfig's `accessLogFile` decides when it is not given.
     pub access_log: Option<AccessLog>,
     /// The log whose levels the admin interface changes.
     pub log: Option<LogHandle>,
+    /// Whom to ask for the addresses of names; those of /etc/resolv.conf when none are given.
+    pub name_servers: Vec<SocketAddr>,
     /// Where the modules of filters are kept, and how their servers are asked.
     pub filters: Storage,
 }
@@ -62,8 +71,11 @@ impl Options {
             stats: None,
             ready: None,
             grace: Duration::from_secs(5),
+            max_connection_age: None,
+            reuse_port: false,
             access_log: None,
             log: None,
+            name_servers: Vec::new(),
             filters: Storage::from_env(),
         }
     }
@@ -155,7 +167,17 @@ impl Waypoint {
         );
         let dialer = Arc::new(Dialer::new(tunnels, identity.clone(), source));
         let slots = Arc::<Slots>::default();
-        let mut compiler = Compiler::new(options.gateway.clone(), Arc::clone(&dialer), Arc::clone(&slots));
+        let names = Arc::new(Names::new(cairn_dns::Options {
+            name_servers: options.name_servers,
+            families: Families::of(source),
+            ..cairn_dns::Options::default()
+        }));
+        let mut compiler = Compiler::new(
+            options.gateway.clone(),
+            Arc::clone(&dialer),
+            Arc::clone(&slots),
+            Arc::clone(&names),
+        );
         let (plans, problems) = compiler.compile(&state);
 
         let access_log = match &options.access_log {
@@ -187,6 +209,7 @@ impl Waypoint {
             address,
             &ListenOptions {
                 setting: Some("--listen"),
+                reuse_port: options.reuse_port,
                 ..ListenOptions::default()
             },
         )?;
@@ -209,12 +232,15 @@ impl Waypoint {
             problems: problems.clone(),
             log: options.log,
             quit: quit_sender,
+            reuse_port: options.reuse_port,
         };
         let addresses = admin::start(surroundings, addresses, &mut tasks)?;
         let follow = Follow {
             compiler,
             proxy: Arc::clone(&proxy),
             problems: problem_sender,
+            names,
+            resolving: Some(readiness.task("names")),
             loader: Loader::new(
                 slots,
                 Arc::new(Calls {
@@ -226,7 +252,12 @@ impl Waypoint {
         let version = proxy.version.subscribe();
         tasks.spawn(follow.run(config, state, options.gateway));
         let (stop, stopped) = watch::channel(false);
-        tasks.spawn(Acceptor::new(identities, identity.clone(), proxy, watch).run(listener, stopped));
+        let habits = Habits {
+            max_age: options.max_connection_age,
+            shares_port: options.reuse_port,
+        };
+        let acceptor = Acceptor::new(identities, identity.clone(), proxy, watch, habits);
+        tasks.spawn(acceptor.run(listener, stopped));
         starting.done();
         tracing::info!(%address, %identity, "waypoint listening");
         Ok(Waypoint {

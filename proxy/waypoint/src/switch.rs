@@ -9,7 +9,7 @@ use cairn_http::upgrade::{Counters, OnUpgrade, Timeouts, Wanted, bridge};
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::downstream::Asked;
+use crate::downstream::{Asked, Held};
 use crate::exchange::Exchange;
 use crate::failure::Flags;
 use crate::{authorize, failure};
@@ -89,7 +89,7 @@ pub(crate) fn spawn(exchange: &mut Exchange, streams: Streams, response: &mut Re
                 None => Some((Flags::default(), "upgrade_not_completed".into())),
             },
             () = downstream.drain.forced() => Some((Flags::default(), "drained".into())),
-            failure = authorize::revoked(&proxy, &downstream, Some(&streams.request), seen) => {
+            failure = authorize::revoked(&proxy, &downstream, Held::Request(&streams.request), seen) => {
                 let reply = failure.reply();
                 Some((reply.flags, reply.details))
             }

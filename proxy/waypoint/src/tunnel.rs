@@ -13,9 +13,9 @@ use crate::downstream::{Downstream, Target};
 use crate::plan::{Plans, RoutePlan};
 use crate::protocol;
 use crate::proxy::Proxy;
-use crate::upstream::Upstream;
+use crate::upstream::{Keeping, Upstream};
 
-/// Takes the tunnels of all connections.
+/// Takes the tunnels of one connection.
 pub(crate) struct Tunnels {
     pub(crate) proxy: Arc<Proxy>,
     /// Told when connections are to finish what they have begun and take nothing new, and when they are to be cut.
@@ -107,7 +107,7 @@ fn to_workload(
     plans
         .reach(&workload.uid, address, peer)
         .ok_or(Refusal::NotOurs)?;
-    let upstream = Upstream::direct(&proxy.dialer, workload, address);
+    let upstream = Upstream::direct(&proxy.dialer, workload, address, &Keeping::default());
     let route = Arc::new(RoutePlan::direct(upstream, address, &plans.retry));
     Ok(Target::Workload(Arc::clone(&workload.uid), address, route))
 }

@@ -11,6 +11,7 @@ mod config;
 mod filters;
 mod http;
 mod text;
+mod tunnel;
 
 /// A parser and what holds for it.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     http::HTTP1,
     http::HTTP2,
     http::SNIFF,
+    tunnel::TUNNEL,
     config::CERTIFICATE,
     config::CONFIGURATION,
     component::COMPONENT,

@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod compatibility;
 mod demo;
 mod examples;
 mod explain;

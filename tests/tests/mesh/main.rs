@@ -10,6 +10,7 @@ mod binding;
 mod chain;
 mod changes;
 mod ending;
+mod ends;
 mod flow;
 mod path;
 mod policies;

@@ -1,4 +1,4 @@
-//! What the status of a route of the Gateway API would be, in a line for each of its parents.
+//! What the status of a route or policy of the Gateway API would be, in a line for each of its parents.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,10 @@ use std::sync::Arc;
 use cairn_api::meta::{Kind, ObjectRef};
 use cairn_config::State;
 use cairn_mesh::{Origin, Service, Snapshot};
-use cairn_route::{KnownService, ParentStatus, RouteScope, grpc_route_status, http_route_status};
+use cairn_route::{
+    BackendTlsPolicies, KnownService, ParentStatus, RouteScope, grpc_route_status, http_route_status,
+    tcp_route_status, tls_route_status,
+};
 
 /// One entry of `status.parents`.
 pub(super) struct Status {
@@ -35,10 +38,14 @@ impl fmt::Display for Status {
     }
 }
 
-/// The statuses of all routes whose parents are services.
+/// The statuses of all routes whose parents are services, and of policies.
 pub(super) fn of_routes(state: &State) -> Vec<Status> {
     let objects = &state.objects;
-    if objects.http_routes.is_empty() && objects.grpc_routes.is_empty() {
+    let routes = objects.http_routes.len()
+        + objects.grpc_routes.len()
+        + objects.tcp_routes.len()
+        + objects.tls_routes.len();
+    if routes == 0 && objects.backend_tls_policies.is_empty() {
         return Vec::new();
     }
     let (mesh, _) = Snapshot::compile(state);
@@ -61,7 +68,20 @@ pub(super) fn of_routes(state: &State) -> Vec<Status> {
         let object = ObjectRef::from_key(Kind::GrpcRoute, &route.metadata.key());
         told(&object, grpc_route_status(route, &scope))
     });
-    http.chain(grpc).collect()
+    let tcp = objects.tcp_routes.values().flat_map(|route| {
+        let object = ObjectRef::from_key(Kind::TcpRoute, &route.metadata.key());
+        told(&object, tcp_route_status(route, &scope))
+    });
+    let tls = objects.tls_routes.values().flat_map(|route| {
+        let object = ObjectRef::from_key(Kind::TlsRoute, &route.metadata.key());
+        told(&object, tls_route_status(route, &scope))
+    });
+    let (policies, _) = BackendTlsPolicies::new(objects);
+    let policies = objects.backend_tls_policies.keys().flat_map(|key| {
+        let object = ObjectRef::from_key(Kind::BackendTlsPolicy, key);
+        told(&object, policies.status(&object).to_vec())
+    });
+    http.chain(grpc).chain(tcp).chain(tls).chain(policies).collect()
 }
 
 fn told(route: &ObjectRef, statuses: Vec<ParentStatus>) -> Vec<Status> {

@@ -67,6 +67,12 @@ kinds! {
     HttpRoute = "HTTPRoute" in GATEWAY ["v1", "v1beta1", "v1alpha2"],
     /// gRPC routes of the Gateway API.
     GrpcRoute = "GRPCRoute" in GATEWAY ["v1", "v1alpha2"],
+    /// Routes of connections of the Gateway API.
+    TcpRoute = "TCPRoute" in GATEWAY ["v1", "v1alpha2"],
+    /// Routes of TLS connections of the Gateway API, by server name.
+    TlsRoute = "TLSRoute" in GATEWAY ["v1", "v1alpha3", "v1alpha2"],
+    /// TLS towards the endpoints of a service.
+    BackendTlsPolicy = "BackendTLSPolicy" in GATEWAY ["v1", "v1alpha3"],
     /// Permission for references across namespaces.
     ReferenceGrant = "ReferenceGrant" in GATEWAY ["v1", "v1beta1", "v1alpha2"],
     /// Istio's routes for a host.
@@ -106,10 +112,7 @@ const NOT_READ: &[(&str, &[&str])] = &[
     (
         GATEWAY,
         &[
-            "TCPRoute",
-            "TLSRoute",
             "UDPRoute",
-            "BackendTLSPolicy",
             "BackendLBPolicy",
             "BackendTrafficPolicy",
             "ListenerSet",
@@ -175,6 +178,13 @@ impl Kind {
         } else {
             Err(KindError::UnknownKind)
         }
+    }
+
+    /// The kinds that are known and not read: their API groups and names.
+    pub fn not_read() -> impl Iterator<Item = (&'static str, &'static str)> {
+        NOT_READ
+            .iter()
+            .flat_map(|(group, names)| names.iter().map(move |name| (*group, *name)))
     }
 
     /// Whether objects of this kind have no namespace.

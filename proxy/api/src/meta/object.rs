@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::reference::Key;
 use crate::form::from_mapping;
+use crate::shape::{Field, Form, Shape, Shaped};
 
 form! {
     /// The metadata of an object, as far as a mesh reads it.
@@ -115,6 +116,19 @@ where
 }
 
 /// The shape on the wire. Names the fields that are read and dropped, so that they do not count as unknown.
+impl<S: Shaped, T: Shaped> Shaped for Object<S, T> {
+    fn shape() -> Shape {
+        Shape::Form(Form::of::<Self>(|| {
+            let field = |name, shape| Field { name, shape };
+            vec![
+                field("metadata", ObjectMeta::shape()),
+                field("spec", S::shape()),
+                field("status", T::shape()),
+            ]
+        }))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(bound = "S: Deserialize<'de> + Default, T: Deserialize<'de>")]
 struct Document<S, T> {
@@ -138,5 +152,11 @@ impl<'de> Deserialize<'de> for IgnoredStatus {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         crate::value::skip_any(deserializer)?;
         Ok(Self {})
+    }
+}
+
+impl Shaped for IgnoredStatus {
+    fn shape() -> Shape {
+        Shape::Leaf
     }
 }

@@ -73,16 +73,26 @@ fn kinds_are_resolved_by_group_version_and_name() {
         (
             "gateway.networking.k8s.io/v1alpha2",
             "TCPRoute",
-            Err(KindError::NotRead),
+            Ok(Kind::TcpRoute),
         ),
         (
             "gateway.networking.k8s.io/v1alpha3",
             "TLSRoute",
-            Err(KindError::NotRead),
+            Ok(Kind::TlsRoute),
+        ),
+        (
+            "gateway.networking.k8s.io/v1beta1",
+            "TLSRoute",
+            unknown(Kind::TlsRoute),
         ),
         (
             "gateway.networking.k8s.io/v1",
             "BackendTLSPolicy",
+            Ok(Kind::BackendTlsPolicy),
+        ),
+        (
+            "gateway.networking.k8s.io/v1alpha2",
+            "UDPRoute",
             Err(KindError::NotRead),
         ),
         ("v1", "PersistentVolume", Err(KindError::UnknownKind)),

@@ -281,3 +281,73 @@ proptest! {
         }
     }
 }
+
+/// Of 1,000 choices elsewhere than in `tried`, how many fall on each of `tiers` tiers of two endpoints.
+fn elsewhere(cluster: &Cluster, tiers: usize, tried: &[usize]) -> Vec<usize> {
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut counts = vec![0; tiers];
+    for _ in 0..1_000 {
+        let picked = cluster.tiers.pick_elsewhere(
+            &mut rng,
+            Hints::default(),
+            |it| tried.contains(&it.data),
+            |_| false,
+        );
+        counts[picked.unwrap().data / 2] += 1;
+    }
+    counts
+}
+
+#[test]
+fn tiers_that_were_tried_are_left() {
+    let cluster = Cluster::new(&even(3, 2), unbounded());
+    assert_eq!(elsewhere(&cluster, 3, &[]), [1_000, 0, 0]);
+    assert_eq!(elsewhere(&cluster, 3, &[1]), [0, 1_000, 0]);
+    assert_eq!(elsewhere(&cluster, 3, &[0, 3]), [0, 0, 1_000]);
+    assert_eq!(elsewhere(&cluster, 3, &[2]), [1_000, 0, 0]);
+    // Where all have been tried, it begins anew.
+    assert_eq!(elsewhere(&cluster, 3, &[0, 2, 4]), [1_000, 0, 0]);
+}
+
+#[test]
+fn tiers_that_were_not_tried_take_what_they_can() {
+    let cluster = Cluster::new(&even(3, 2), unbounded());
+    cluster.eject([2]);
+    let counts = elsewhere(&cluster, 3, &[0]);
+    assert_eq!(counts[0], 0);
+    assert!(
+        (640..760).contains(&counts[1]),
+        "half of it healthy takes 70 %: {counts:?}"
+    );
+    cluster.eject([3, 4, 5]);
+    assert_eq!(
+        elsewhere(&cluster, 3, &[0]),
+        [1_000, 0, 0],
+        "nothing else is healthy"
+    );
+}
+
+#[test]
+fn one_tier_is_never_left() {
+    let cluster = Cluster::new(&even(1, 2), unbounded());
+    assert_eq!(elsewhere(&cluster, 1, &[0, 1]), [1_000]);
+    let none = cluster.tiers.pick_elsewhere(
+        &mut StdRng::seed_from_u64(1),
+        Hints::default(),
+        |_| true,
+        |_| true,
+    );
+    assert!(none.is_none());
+}
+
+#[test]
+fn what_was_tried_is_taken_rather_than_nothing() {
+    let cluster = Cluster::new(&even(2, 2), unbounded());
+    let picked = cluster.tiers.pick_elsewhere(
+        &mut StdRng::seed_from_u64(1),
+        Hints::default(),
+        |it| it.data == 0,
+        |it| it.data != 1,
+    );
+    assert_eq!(picked.unwrap().data, 1, "all others are excluded");
+}

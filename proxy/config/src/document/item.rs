@@ -163,7 +163,7 @@ impl Reader<'_> {
                 words.hint,
             );
         }
-        if support::fields(self.object.kind).is_none() {
+        if !support::has_table(self.object.kind) {
             return object;
         }
         for path in unknown {
@@ -211,8 +211,7 @@ impl Reader<'_> {
 
     /// Says what is not acted on. Findings from `first` on are about this object.
     fn unsupported(&self, document: &mut Document, first: usize) {
-        let enforced = support::fields(self.object.kind).is_none_or(|rows| !rows.is_empty());
-        if self.object.kind == Kind::RequestAuthentication && !enforced {
+        if self.object.kind == Kind::RequestAuthentication && !support::acts(self.object.kind) {
             let message = "RequestAuthentication is not enforced by this version";
             let hint = "nothing validates tokens: requests pass with any token or none; \
                         deny them with an AuthorizationPolicy where that matters";
@@ -242,7 +241,10 @@ impl Reader<'_> {
                 ),
                 [] => (
                     NOT_ACTED_ON.to_owned(),
-                    "it has no effect; the rest of the object is in force".to_owned(),
+                    match field.why {
+                        Some(why) => format!("it has no effect on a waypoint: {why}"),
+                        None => "it has no effect; the rest of the object is in force".to_owned(),
+                    },
                 ),
                 values => (
                     format!("this value {NOT_ACTED_ON}"),

@@ -1,8 +1,10 @@
 //! What of an object that cannot be read must not be forgotten: that it is there, and what binds it to a waypoint; of a filter,
-//! what it is attached to, for nothing may go past it.
+//! what it is attached to, for nothing may go past it, and likewise of a route or TLS policy of the Gateway API.
 //!
 //! Without it, traffic that a waypoint was to see would go round it until the document is mended. A remnant offers nothing that
 //! traffic could reach: services keep their addresses and lose ports and endpoints, so that connections to them are refused.
+
+mod gateway;
 
 use std::net::IpAddr;
 
@@ -61,6 +63,13 @@ pub(super) fn of_tree(object: &ObjectRef, root: &Node, faults: &[String]) -> Opt
     if is_plugin(object.kind) {
         return plugin(object, spec, &uncertain);
     }
+    if gateway::is_attached(object.kind) {
+        let within = |field: &str| {
+            let inside = |fault: &String| fault.starts_with(field);
+            uncertain("spec") || uncertain(field) || faults.iter().any(inside)
+        };
+        return gateway::attached(object, spec, &within);
+    }
     build(
         object,
         &labels,
@@ -114,6 +123,9 @@ fn plugin(object: &ObjectRef, spec: Option<&Node>, uncertain: &dyn Fn(&str) -> b
 pub(super) fn of_text(object: &ObjectRef, document: &str) -> Option<Resource> {
     if is_plugin(object.kind) {
         return plugin(object, None, &|_| true);
+    }
+    if gateway::is_attached(object.kind) {
+        return gateway::attached(object, None, &|_| true);
     }
     let words: Vec<String> = document
         .split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '/')))

@@ -225,10 +225,10 @@ fn kubernetes_objects_may_say_what_they_like() {
 
 #[test]
 fn what_is_not_acted_on_is_said_once_per_topmost_field() {
-    let text = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  tls: [{}]\n  http:\n  - retries: {attempts: 1, retryRemoteLocalities: true}\n    retires: 1\n";
+    let text = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  http:\n  - match: [{statPrefix: a}]\n    fault: {delay: {exponentialDelay: 1s}}\n    retires: 1\n";
     let expected = [
-        "unsupported 5 VirtualService default/a: spec.tls: is understood but not acted on by this version",
-        "unsupported 7 VirtualService default/a: spec.http[0].retries.retryRemoteLocalities: is understood but not acted on by this version",
+        "unsupported 6 VirtualService default/a: spec.http[0].match[0].statPrefix: is understood but not acted on by this version",
+        "unsupported 7 VirtualService default/a: spec.http[0].fault.delay.exponentialDelay: is understood but not acted on by this version",
         "warning 8 VirtualService default/a: spec.http[0].retires: is not a field of VirtualService",
     ];
     assert_eq!(findings(text), expected);

@@ -1,292 +1,92 @@
-//! The tables of what this version acts on.
+//! The tables of what acts.
 //!
-//! **To act on a new field, add its row to the table of its kind.** `[]` stands for every item of a list. A row covers its field and
-//! everything below it, so name the leaves where only some are acted on. `field=VALUE` covers only that value.
+//! **To act on a new field, change its row in the table of its kind; a field that the types have and no row covers fails a test.** Paths are
+//! those of the document: `[]` stands for every item of a list, `{}` for every name of a mapping. A row covers its field and everything below
+//! it, so name the leaves where they differ. `field=VALUE` covers only that value. No field may have two rows.
+
+mod extension;
+mod gateway;
+mod routing;
+mod security;
+mod services;
+mod traffic_policy;
+mod unread;
 
 use cairn_api::meta::Kind;
 
-/// The fields of a kind that this version acts on. `None` for the objects of Kubernetes itself: they describe much that is no
-/// concern of a mesh, and are not held against these tables.
-pub const fn fields(kind: Kind) -> Option<&'static [&'static str]> {
+pub(super) use unread::UNREAD;
+
+/// What becomes of a field. The words say how and why, to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Support {
+    /// It acts as in a waypoint of Istio.
+    Yes,
+    /// It acts, and not as there.
+    Differently(&'static str),
+    /// It has no effect, and is not meant to have one here. Reported where it is written.
+    NotApplicable(&'static str),
+    /// It is read, and has no effect in this version. Reported where it is written.
+    NotYet,
+}
+
+/// The path of a field, and what becomes of it.
+pub(super) type Row = (&'static str, Support);
+
+/// What a kind says, and what becomes of it.
+pub(super) struct Table {
+    /// What holds for the whole kind; a sentence or more, or nothing.
+    pub(super) about: &'static str,
+    pub(super) sections: &'static [Section],
+}
+
+/// Rows, and the fields that they are below: several where the same form stands more than once.
+pub(super) struct Section {
+    pub(super) under: &'static [&'static str],
+    pub(super) rows: &'static [Row],
+}
+
+/// The table of a kind. `None` for the objects of Kubernetes itself: they describe much that is no concern of a mesh, and are not held
+/// against tables.
+pub(super) const fn table(kind: Kind) -> Option<&'static Table> {
     match kind {
-        Kind::VirtualService => Some(VIRTUAL_SERVICE),
-        Kind::DestinationRule => Some(DESTINATION_RULE),
-        Kind::ServiceEntry => Some(SERVICE_ENTRY),
-        Kind::WorkloadEntry => Some(WORKLOAD_ENTRY),
-        Kind::AuthorizationPolicy => Some(AUTHORIZATION_POLICY),
-        Kind::PeerAuthentication => Some(PEER_AUTHENTICATION),
-        Kind::GatewayClass => Some(GATEWAY_CLASS),
-        Kind::Gateway => Some(GATEWAY),
-        Kind::HttpRoute => Some(HTTP_ROUTE),
-        Kind::GrpcRoute => Some(GRPC_ROUTE),
-        Kind::ReferenceGrant => Some(REFERENCE_GRANT),
-        Kind::RequestAuthentication | Kind::Telemetry => Some(NOTHING),
-        Kind::WasmPlugin => Some(WASM_PLUGIN),
-        Kind::TrafficExtension => Some(TRAFFIC_EXTENSION),
+        Kind::VirtualService => Some(&routing::VIRTUAL_SERVICE),
+        Kind::DestinationRule => Some(&traffic_policy::DESTINATION_RULE),
+        Kind::ServiceEntry => Some(&services::SERVICE_ENTRY),
+        Kind::WorkloadEntry => Some(&services::WORKLOAD_ENTRY),
+        Kind::AuthorizationPolicy => Some(&security::AUTHORIZATION_POLICY),
+        Kind::PeerAuthentication => Some(&security::PEER_AUTHENTICATION),
+        Kind::RequestAuthentication => Some(&security::REQUEST_AUTHENTICATION),
+        Kind::Telemetry => Some(&extension::TELEMETRY),
+        Kind::WasmPlugin => Some(&extension::WASM_PLUGIN),
+        Kind::TrafficExtension => Some(&extension::TRAFFIC_EXTENSION),
+        Kind::GatewayClass => Some(&gateway::GATEWAY_CLASS),
+        Kind::Gateway => Some(&gateway::GATEWAY),
+        Kind::HttpRoute => Some(&gateway::HTTP_ROUTE),
+        Kind::GrpcRoute => Some(&gateway::GRPC_ROUTE),
+        Kind::TcpRoute => Some(&gateway::TCP_ROUTE),
+        Kind::TlsRoute => Some(&gateway::TLS_ROUTE),
+        Kind::BackendTlsPolicy => Some(&gateway::BACKEND_TLS_POLICY),
+        Kind::ReferenceGrant => Some(&gateway::REFERENCE_GRANT),
         _ => None,
     }
 }
 
-const NOTHING: &[&str] = &[];
+impl Support {
+    /// Whether the field has an effect.
+    pub(super) const fn acts(self) -> bool {
+        matches!(self, Support::Yes | Support::Differently(_))
+    }
+}
 
-const WASM_PLUGIN: &[&str] = &[
-    "spec.selector",
-    "spec.targetRef",
-    "spec.targetRefs",
-    "spec.url",
-    "spec.sha256",
-    "spec.imagePullPolicy",
-    "spec.imagePullSecret",
-    "spec.pluginConfig",
-    "spec.pluginName",
-    "spec.phase",
-    "spec.priority",
-    "spec.failStrategy",
-    "spec.vmConfig.env",
-    "spec.match",
-    "spec.type",
-];
-
-const TRAFFIC_EXTENSION: &[&str] = &[
-    "spec.selector",
-    "spec.targetRefs",
-    "spec.phase",
-    "spec.priority",
-    "spec.match",
-    "spec.wasm.url",
-    "spec.wasm.sha256",
-    "spec.wasm.imagePullPolicy",
-    "spec.wasm.imagePullSecret",
-    "spec.wasm.pluginConfig",
-    "spec.wasm.pluginName",
-    "spec.wasm.failStrategy",
-    "spec.wasm.vmConfig.env",
-    "spec.wasm.type",
-];
-
-const VIRTUAL_SERVICE: &[&str] = &[
-    "spec.hosts",
-    "spec.gateways",
-    "spec.exportTo",
-    "spec.http[].name",
-    "spec.http[].match[].name",
-    "spec.http[].match[].uri",
-    "spec.http[].match[].ignoreUriCase",
-    "spec.http[].match[].scheme",
-    "spec.http[].match[].method",
-    "spec.http[].match[].authority",
-    "spec.http[].match[].headers",
-    "spec.http[].match[].withoutHeaders",
-    "spec.http[].match[].queryParams",
-    "spec.http[].match[].port",
-    "spec.http[].match[].gateways",
-    "spec.http[].match[].sourceLabels",
-    "spec.http[].match[].sourceNamespace",
-    "spec.http[].route[].destination.host",
-    "spec.http[].route[].destination.subset",
-    "spec.http[].route[].destination.port.number",
-    "spec.http[].route[].weight",
-    "spec.http[].route[].headers",
-    "spec.http[].redirect",
-    "spec.http[].directResponse",
-    "spec.http[].rewrite",
-    "spec.http[].delegate",
-    "spec.http[].mirror.host",
-    "spec.http[].mirror.subset",
-    "spec.http[].mirror.port.number",
-    "spec.http[].mirrorPercentage.value",
-    "spec.http[].mirrorPercent",
-    "spec.http[].mirrors[].destination.host",
-    "spec.http[].mirrors[].destination.subset",
-    "spec.http[].mirrors[].destination.port.number",
-    "spec.http[].mirrors[].percentage.value",
-    "spec.http[].corsPolicy",
-    "spec.tcp[].match[].port",
-    "spec.tcp[].match[].destinationSubnets",
-    "spec.tcp[].match[].sourceLabels",
-    "spec.tcp[].match[].sourceNamespace",
-    "spec.tcp[].match[].gateways",
-    "spec.tcp[].route",
-    "spec.http[].headers",
-    "spec.http[].timeout",
-    "spec.http[].retries.attempts",
-    "spec.http[].retries.perTryTimeout",
-    "spec.http[].retries.retryOn",
-    "spec.http[].retries.retryIgnorePreviousHosts",
-    "spec.http[].retries.backoff",
-    "spec.http[].fault.delay.fixedDelay",
-    "spec.http[].fault.delay.percentage.value",
-    "spec.http[].fault.delay.percent",
-    "spec.http[].fault.abort.httpStatus",
-    "spec.http[].fault.abort.grpcStatus",
-    "spec.http[].fault.abort.percentage.value",
-];
-
-const DESTINATION_RULE: &[&str] = &[
-    "spec.host",
-    "spec.subsets[].name",
-    "spec.subsets[].labels",
-    "spec.exportTo",
-    "spec.trafficPolicy.loadBalancer.simple",
-    "spec.trafficPolicy.loadBalancer.consistentHash",
-    "spec.trafficPolicy.loadBalancer.warmup",
-    "spec.trafficPolicy.loadBalancer.warmupDurationSecs",
-    "spec.trafficPolicy.loadBalancer.localityLbSetting",
-    "spec.trafficPolicy.connectionPool.tcp.maxConnections",
-    "spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests",
-    "spec.trafficPolicy.connectionPool.http.http2MaxRequests",
-    "spec.trafficPolicy.connectionPool.http.maxRetries",
-    "spec.trafficPolicy.connectionPool.tcp.connectTimeout",
-    "spec.trafficPolicy.connectionPool.tcp.idleTimeout",
-    "spec.trafficPolicy.connectionPool.http.idleTimeout",
-    "spec.trafficPolicy.connectionPool.http.maxRequestsPerConnection",
-    "spec.trafficPolicy.connectionPool.http.maxConcurrentStreams",
-    "spec.trafficPolicy.connectionPool.http.useClientProtocol",
-    "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy",
-    "spec.trafficPolicy.outlierDetection",
-    "spec.trafficPolicy.retryBudget.percent",
-    "spec.trafficPolicy.retryBudget.minRetryConcurrency",
-    "spec.trafficPolicy.portLevelSettings[].port.number",
-    "spec.trafficPolicy.portLevelSettings[].loadBalancer.simple",
-    "spec.trafficPolicy.portLevelSettings[].loadBalancer.consistentHash",
-    "spec.trafficPolicy.portLevelSettings[].loadBalancer.warmup",
-    "spec.trafficPolicy.portLevelSettings[].loadBalancer.warmupDurationSecs",
-    "spec.trafficPolicy.portLevelSettings[].loadBalancer.localityLbSetting",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.tcp.maxConnections",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.http1MaxPendingRequests",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.http2MaxRequests",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.maxRetries",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.tcp.connectTimeout",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.tcp.idleTimeout",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.idleTimeout",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.maxRequestsPerConnection",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.maxConcurrentStreams",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.useClientProtocol",
-    "spec.trafficPolicy.portLevelSettings[].connectionPool.http.h2UpgradePolicy",
-    "spec.trafficPolicy.portLevelSettings[].outlierDetection",
-    "spec.subsets[].trafficPolicy.loadBalancer.simple",
-    "spec.subsets[].trafficPolicy.loadBalancer.consistentHash",
-    "spec.subsets[].trafficPolicy.loadBalancer.warmup",
-    "spec.subsets[].trafficPolicy.loadBalancer.warmupDurationSecs",
-    "spec.subsets[].trafficPolicy.loadBalancer.localityLbSetting",
-    "spec.subsets[].trafficPolicy.connectionPool.tcp.maxConnections",
-    "spec.subsets[].trafficPolicy.connectionPool.http.http1MaxPendingRequests",
-    "spec.subsets[].trafficPolicy.connectionPool.http.http2MaxRequests",
-    "spec.subsets[].trafficPolicy.connectionPool.http.maxRetries",
-    "spec.subsets[].trafficPolicy.connectionPool.tcp.connectTimeout",
-    "spec.subsets[].trafficPolicy.connectionPool.tcp.idleTimeout",
-    "spec.subsets[].trafficPolicy.connectionPool.http.idleTimeout",
-    "spec.subsets[].trafficPolicy.connectionPool.http.maxRequestsPerConnection",
-    "spec.subsets[].trafficPolicy.connectionPool.http.maxConcurrentStreams",
-    "spec.subsets[].trafficPolicy.connectionPool.http.useClientProtocol",
-    "spec.subsets[].trafficPolicy.connectionPool.http.h2UpgradePolicy",
-    "spec.subsets[].trafficPolicy.outlierDetection",
-    "spec.subsets[].trafficPolicy.retryBudget.percent",
-    "spec.subsets[].trafficPolicy.retryBudget.minRetryConcurrency",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].port.number",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].loadBalancer.simple",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].loadBalancer.consistentHash",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].loadBalancer.warmup",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].loadBalancer.warmupDurationSecs",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].loadBalancer.localityLbSetting",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.tcp.maxConnections",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.http1MaxPendingRequests",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.http2MaxRequests",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.maxRetries",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.tcp.connectTimeout",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.tcp.idleTimeout",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.idleTimeout",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.maxRequestsPerConnection",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.maxConcurrentStreams",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.useClientProtocol",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].connectionPool.http.h2UpgradePolicy",
-    "spec.subsets[].trafficPolicy.portLevelSettings[].outlierDetection",
-];
-
-const SERVICE_ENTRY: &[&str] = &[
-    "spec.hosts",
-    "spec.addresses",
-    "spec.ports",
-    "spec.location",
-    "spec.resolution=NONE",
-    "spec.resolution=STATIC",
-    "spec.subjectAltNames",
-    "spec.endpoints",
-    "spec.workloadSelector",
-];
-
-const WORKLOAD_ENTRY: &[&str] = &[
-    "spec.address",
-    "spec.ports",
-    "spec.labels",
-    "spec.network",
-    "spec.locality",
-    "spec.weight",
-    "spec.serviceAccount",
-];
-
-const AUTHORIZATION_POLICY: &[&str] = &[
-    "spec.selector",
-    "spec.targetRef",
-    "spec.targetRefs",
-    "spec.action",
-    "spec.rules",
-];
-
-const PEER_AUTHENTICATION: &[&str] = &["spec.selector", "spec.mtls.mode", "spec.portLevelMtls"];
-
-const GATEWAY_CLASS: &[&str] = &["spec.controllerName", "spec.description"];
-
-const GATEWAY: &[&str] = &[
-    "spec.gatewayClassName",
-    "spec.addresses",
-    "spec.listeners[].name",
-    "spec.listeners[].port",
-    "spec.listeners[].protocol",
-    "spec.listeners[].allowedRoutes.namespaces",
-];
-
-const HTTP_ROUTE: &[&str] = &[
-    "spec.parentRefs",
-    "spec.rules[].name",
-    "spec.rules[].matches",
-    "spec.rules[].filters[].type",
-    "spec.rules[].filters[].requestHeaderModifier",
-    "spec.rules[].filters[].responseHeaderModifier",
-    "spec.rules[].filters[].requestMirror",
-    "spec.rules[].filters[].requestRedirect",
-    "spec.rules[].filters[].urlRewrite",
-    "spec.rules[].filters[].cors",
-    "spec.rules[].backendRefs[].group",
-    "spec.rules[].backendRefs[].kind",
-    "spec.rules[].backendRefs[].namespace",
-    "spec.rules[].backendRefs[].name",
-    "spec.rules[].backendRefs[].port",
-    "spec.rules[].backendRefs[].weight",
-    "spec.rules[].backendRefs[].filters[].type",
-    "spec.rules[].backendRefs[].filters[].requestHeaderModifier",
-    "spec.rules[].backendRefs[].filters[].responseHeaderModifier",
-    "spec.rules[].timeouts",
-    "spec.rules[].retry",
-];
-
-const GRPC_ROUTE: &[&str] = &[
-    "spec.parentRefs",
-    "spec.rules[].name",
-    "spec.rules[].matches",
-    "spec.rules[].filters[].type",
-    "spec.rules[].filters[].requestHeaderModifier",
-    "spec.rules[].filters[].responseHeaderModifier",
-    "spec.rules[].filters[].requestMirror",
-    "spec.rules[].backendRefs[].group",
-    "spec.rules[].backendRefs[].kind",
-    "spec.rules[].backendRefs[].namespace",
-    "spec.rules[].backendRefs[].name",
-    "spec.rules[].backendRefs[].port",
-    "spec.rules[].backendRefs[].weight",
-    "spec.rules[].backendRefs[].filters[].type",
-    "spec.rules[].backendRefs[].filters[].requestHeaderModifier",
-    "spec.rules[].backendRefs[].filters[].responseHeaderModifier",
-];
-
-const REFERENCE_GRANT: &[&str] = &["spec.from", "spec.to"];
+impl Table {
+    /// Every row, with the whole path of its field.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (String, Support)> {
+        self.sections.iter().flat_map(|section| {
+            let under = section.under.iter();
+            under.flat_map(|under| {
+                let rows = section.rows.iter();
+                rows.map(move |(field, support)| (format!("{under}.{field}"), *support))
+            })
+        })
+    }
+}

@@ -5,11 +5,7 @@
     clippy::indexing_slicing
 )]
 
-use serde_json::{Value as Json, json};
-
 use super::*;
-use crate::objects::Resource;
-use crate::path::{Step, render};
 use crate::yaml::parse;
 
 fn fields_of(kind: Kind, spec: &str) -> Vec<String> {
@@ -21,21 +17,113 @@ fn fields_of(kind: Kind, spec: &str) -> Vec<String> {
         .collect()
 }
 
+/// The rows of a kind that are about a field, with those of single values.
+fn rows_of(kind: Kind, field: &str) -> Vec<&'static str> {
+    let rows = TABLES[&kind].iter().map(|(row, _)| row.as_str());
+    let about = |row: &&str| {
+        let path = row.split('=').next().unwrap();
+        let rest = field.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '{']))
+    };
+    rows.filter(about).collect()
+}
+
 #[test]
-fn rows_name_real_fields() {
-    for kind in Kind::ALL {
-        for row in fields(*kind).unwrap_or_default() {
-            let path = row.split('=').next().unwrap();
-            let leaf = path
-                .split('.')
-                .rev()
-                .fold(json!({}), |inner, part| match part.strip_suffix("[]") {
-                    Some(name) => json!({ name: [inner] }),
-                    None => json!({ part: inner }),
-                });
-            let unknown = Resource::decode(*kind, leaf).unknown;
-            let unknown: Vec<String> = unknown.iter().map(|path| render(path)).collect();
-            assert_eq!(unknown, Vec::<String>::new(), "{kind}: {row}");
+fn every_field_that_the_types_read_has_exactly_one_row() {
+    let mut wrong = Vec::new();
+    for (kind, fields) in FIELDS.iter() {
+        for path in fields {
+            let rows = rows_of(*kind, &path.field);
+            let of_values: Vec<&str> = rows
+                .iter()
+                .filter_map(|row| Some(row.split_once('=')?.1))
+                .collect();
+            let right = if of_values.is_empty() {
+                rows.len() == 1
+            } else {
+                let mut expected = path.values.to_vec();
+                let mut named = of_values;
+                expected.sort_unstable();
+                named.sort_unstable();
+                rows.len() == named.len() && named == expected
+            };
+            if !right {
+                wrong.push(format!("{kind} {}: {rows:?}", path.field));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "each of these needs one row in proxy/config/src/support/rows (or one for each of its values):\n{}",
+        wrong.join("\n")
+    );
+    assert!(FIELDS.values().map(Vec::len).sum::<usize>() > 500);
+}
+
+#[test]
+fn every_row_is_about_a_field() {
+    for (kind, rows) in TABLES.iter() {
+        for (row, _) in rows {
+            let fields = FIELDS[kind].iter();
+            let covered = fields.filter(|path| rows_of(*kind, &path.field).contains(&row.as_str()));
+            assert!(
+                covered.count() > 0,
+                "{kind}: {row} is about no field of the types"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_a_field_fits_into_a_table() {
+    let said = TABLES
+        .values()
+        .flatten()
+        .map(|(row, support)| (row.as_str(), *support));
+    for (row, support) in said.chain(rows::UNREAD.iter().copied()) {
+        if let Support::Differently(why) | Support::NotApplicable(why) = support {
+            assert!(
+                !why.is_empty() && !why.contains(['|', '\n']) && !why.ends_with('.'),
+                "{row}: {why}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_kind_that_is_not_read_is_named_once() {
+    let mut known: Vec<String> = Kind::not_read()
+        .map(|(group, kind)| format!("{kind}.{group}"))
+        .collect();
+    let mut named: Vec<String> = rows::UNREAD.iter().map(|(kind, _)| (*kind).to_owned()).collect();
+    known.sort_unstable();
+    named.sort_unstable();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn the_page_in_the_repository_is_the_one_of_these_tables() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/compatibility.md");
+    assert!(
+        std::fs::read_to_string(path).is_ok_and(|written| written == page()),
+        "docs/compatibility.md is not what the tables say; renew it with\n\n    cargo run -- compatibility > docs/compatibility.md\n"
+    );
+}
+
+#[test]
+fn the_page_names_every_field() {
+    let page = page();
+    for (kind, fields) in FIELDS.iter() {
+        let (_, part) = page.split_once(&format!("\n## {kind}\n")).unwrap();
+        let part = part.split("\n## ").next().unwrap();
+        for path in fields {
+            let last = path.field.rsplit('.').next().unwrap();
+            let is_named = [".", "`"].iter().any(|before| {
+                [".", "`", "[", "{", ":"]
+                    .iter()
+                    .any(|after| part.contains(&format!("{before}{last}{after}")))
+            });
+            assert!(is_named, "{kind}: {}", path.field);
         }
     }
 }
@@ -44,7 +132,7 @@ fn rows_name_real_fields() {
 fn every_kind_of_istio_and_of_the_gateway_api_has_a_table() {
     for kind in Kind::ALL {
         let ours = kind.group().ends_with("istio.io") || kind.group() == "gateway.networking.k8s.io";
-        assert_eq!(fields(*kind).is_some(), ours, "{kind}");
+        assert_eq!(has_table(*kind), ours, "{kind}");
     }
 }
 
@@ -72,19 +160,16 @@ fn what_is_acted_on_is_not_reported() {
 
 #[test]
 fn the_topmost_field_that_is_not_acted_on_is_reported() {
-    let spec = "{tls: [{}], http: [{retries: {attempts: 1, retryRemoteLocalities: true}}, {mirror: {host: a}, fault: {delay: {exponentialDelay: 1s}}}], tcp: [{match: [{sourceSubnet: a}]}]}";
+    let spec = "{tls: [{}], http: [{match: [{statPrefix: a, port: 1}]}, {mirror: {host: a}, fault: {delay: {exponentialDelay: 1s}}}]}";
     let found = [
-        "spec.tls",
-        "spec.http[0].retries.retryRemoteLocalities",
+        "spec.http[0].match[0].statPrefix",
         "spec.http[1].fault.delay.exponentialDelay",
-        "spec.tcp[0].match[0].sourceSubnet",
     ];
     assert_eq!(fields_of(Kind::VirtualService, spec), found);
-    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {tunnel: {}}}]}";
+    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {connectionPool: {tcp: {maxConnectionDuration: 1s}}}}]}";
     let found = [
         "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting",
-        "spec.trafficPolicy.tls",
-        "spec.subsets[0].trafficPolicy.tunnel",
+        "spec.subsets[0].trafficPolicy.connectionPool.tcp.maxConnectionDuration",
     ];
     assert_eq!(fields_of(Kind::DestinationRule, spec), found);
     assert_eq!(
@@ -107,13 +192,14 @@ fn a_row_may_cover_one_value_only() {
         fields_of(Kind::ServiceEntry, "{resolution: STATIC}"),
         Vec::<String>::new()
     );
-    let root = parse("spec: {resolution: DNS}").unwrap().root.unwrap();
+    let root = parse("spec: {resolution: OTHER}").unwrap().root.unwrap();
     let found = uncovered(Kind::ServiceEntry, &root);
     assert_eq!(
         found,
         [Uncovered {
             field: "spec.resolution".to_owned(),
-            instead: vec!["NONE", "STATIC"]
+            instead: vec!["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"],
+            why: None,
         }]
     );
 }
@@ -155,8 +241,35 @@ fn distances_are_edits() {
 }
 
 #[test]
-fn unknown_fields_are_noticed() {
-    // `rows_name_real_fields` would prove nothing if unknown fields went unnoticed.
-    let unknown = Resource::decode(Kind::VirtualService, json!({"spec": {"nothing": Json::Null}})).unknown;
-    assert_eq!(unknown.len(), 1);
+fn a_slip_below_a_name_that_the_author_chose_is_recognised() {
+    let key = |name: &str| Step::Key(name.to_owned());
+    let http = [
+        key("spec"),
+        key("http"),
+        Step::Index(0),
+        key("match"),
+        Step::Index(0),
+    ];
+    let header = [key("headers"), key("x-user"), key("exakt")];
+    let path: Vec<Step> = http.into_iter().chain(header).collect();
+    assert_eq!(similar(Kind::VirtualService, &path), Some("exact"));
+}
+
+#[test]
+fn it_is_said_why_a_field_is_not_meant_to_act() {
+    let root = parse("spec: {hostnames: [a], rules: [{filters: [{extensionRef: {}}]}]}")
+        .unwrap()
+        .root
+        .unwrap();
+    let found = uncovered(Kind::HttpRoute, &root);
+    assert_eq!(found.len(), 2);
+    assert!(found[0].why.unwrap().contains("the parent decides"));
+    assert_eq!(found[1].why, None);
+}
+
+#[test]
+fn a_kind_acts_when_one_of_its_fields_does() {
+    assert!(acts(Kind::VirtualService));
+    assert!(!acts(Kind::Telemetry));
+    assert!(!acts(Kind::Pod));
 }

@@ -53,3 +53,28 @@ async fn without_a_drain_nothing_is_said() {
             .is_err()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_ages_is_told_for_itself() {
+    let (drain, watch) = channel();
+    let own = watch.clone().aging(Duration::from_secs(60));
+    assert!(timeout(Duration::from_secs(59), own.draining()).await.is_err());
+    assert!(timeout(Duration::from_secs(2), own.draining()).await.is_ok());
+    assert!(!watch.is_draining(), "the others go on");
+    drain.force();
+    own.forced().await;
+    drop(watch);
+    assert!(timeout(Duration::from_secs(1), drain.completed()).await.is_err());
+    drop(own);
+    drain.completed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_young_connection_is_told_with_the_others() {
+    let (drain, watch) = channel();
+    let own = watch.aging(Duration::from_secs(3600));
+    let finish = tokio::spawn(drain.finish(Duration::from_secs(5)));
+    own.draining().await;
+    drop(own);
+    assert!(finish.await.unwrap());
+}

@@ -1,6 +1,6 @@
 //! What the guard under hyper and the service above it tell each other.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
@@ -37,6 +37,11 @@ pub(crate) struct Link {
     pending: Mutex<Option<Extensions>>,
     /// Whoever reads while a switch is expected: hyper would not read again by itself.
     reader: Mutex<Option<Waker>>,
+    /// Another one for each request, and another again when its response is there.
+    request: AtomicU64,
+    hinted: AtomicBool,
+    /// Interim responses for the client, when there are any.
+    hints: Mutex<Vec<u8>>,
 }
 
 const NONE: u8 = 0;
@@ -115,5 +120,43 @@ impl Link {
 
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The request that is being answered, as a number.
+    pub(crate) fn request(&self) -> u64 {
+        self.request.load(Ordering::Relaxed)
+    }
+
+    /// A request has come.
+    pub(crate) fn begin(&self) {
+        self.request.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its response is there: hints would come too late.
+    pub(crate) fn answered(&self) {
+        self.request.fetch_add(1, Ordering::Relaxed);
+        if self.hinted.swap(false, Ordering::Relaxed) {
+            self.hints.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    /// Keeps an interim response of that request until it can be written, or until the response comes; unless that makes too
+    /// many of them.
+    pub(crate) fn hint(&self, request: u64, bytes: &[u8], limit: usize) {
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.request() == request && hints.len() + bytes.len() <= limit {
+            hints.extend_from_slice(bytes);
+            self.hinted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What is to be written between two responses.
+    pub(super) fn hints(&self) -> Option<Vec<u8>> {
+        if !self.hinted.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        Some(std::mem::take(
+            &mut *self.hints.lock().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 }

@@ -16,11 +16,13 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 
 use super::shelf::{Limits, Perishable, Shelf};
-use super::watched::{Signs, Watched};
+use super::watched::{Known, Signs, Watched};
 use super::{Cause, Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Drive, Driven, Progress};
+use crate::interim::Interim;
 use crate::upgrade;
 
 /// Bytes of a response that hyper reads ahead, and of a request that it takes from a body while the peer is slow.
@@ -75,14 +77,20 @@ where
         }
         let mut parcel = Parcel::new(request);
         while let Some(connection) = self.shelf.take() {
+            if connection.is_overdue() {
+                continue;
+            }
             *local = connection.local;
             let again = parcel.replay();
+            connection.signs.begin(again.is_none());
             match exchange(connection, parcel).await {
                 Ok(response) => return Ok(response),
                 Err(Broken::Unsent(returned, _)) => parcel = *returned,
                 Err(Broken::Sent { failure, body }) => match (again, body) {
                     // The rest of the shelf is likely to be as stale as this one was.
-                    (Some(head), Some(body)) if matches!(failure, Failure::ResetAfterSent { .. }) => {
+                    (Some(head), Some(body))
+                        if matches!(failure, Failure::ResetAfterSent { .. } | Failure::Unseen(_)) =>
+                    {
                         parcel = Parcel {
                             head,
                             body,
@@ -117,7 +125,12 @@ where
             .map_err(|error| Failure::Connect(Arc::new(error)))?;
         let local = self.connect.local_address(&io);
         let signs = Arc::new(Signs::default());
-        let io = TokioIo::new(Watched::new(io, Arc::clone(&signs), C::reset));
+        let known = Known {
+            reset: C::reset,
+            is_over: C::is_over,
+            unacknowledged: C::unacknowledged,
+        };
+        let io = TokioIo::new(Watched::new(io, Arc::clone(&signs), known));
         let (sender, task) = self
             .builder
             .handshake(io)
@@ -130,6 +143,7 @@ where
             local,
             signs,
             left: self.settings.max_requests.map(NonZeroU32::get),
+            expires: None,
             shelf: Arc::downgrade(&self.shelf),
         }))
     }
@@ -189,6 +203,8 @@ struct Connection<B> {
     signs: Arc<Signs>,
     /// Requests that it may still serve.
     left: Option<u32>,
+    /// When the peer is about to close it.
+    expires: Option<Instant>,
     shelf: Weak<Shelf<Box<Connection<B>>>>,
 }
 
@@ -196,6 +212,10 @@ impl<B> Connection<B>
 where
     B: Payload,
 {
+    fn is_overdue(&self) -> bool {
+        self.expires.is_some_and(|expires| expires <= Instant::now())
+    }
+
     /// Moves the connection; when it ends, whatever waits for an answer from it is told.
     fn poll_task(&mut self, cx: &mut Context<'_>) -> bool {
         if let Some(task) = &mut self.task
@@ -276,11 +296,13 @@ where
             Some(upload),
         )
     };
-    let mut answer = pin!(
-        connection
-            .sender
-            .try_send_request(Request::from_parts(head, sending))
-    );
+    let mut request = Request::from_parts(head, sending);
+    if let Some(interim) = Interim::take(request.extensions_mut()) {
+        hyper::ext::on_informational(&mut request, move |response| {
+            interim.pass(response.status(), response.headers());
+        });
+    }
+    let mut answer = pin!(connection.sender.try_send_request(request));
     let answered = poll_fn(|cx| {
         // The answer comes out of the connection, in this task: waking this task for it would be a wasted turn.
         connection.poll_task(cx);
@@ -296,7 +318,12 @@ where
                 body: None,
             })
         }
-        Err(error) => Err(broken(error, kept, upload.as_deref())),
+        Err(error) => Err(broken(
+            error,
+            kept,
+            upload.as_deref(),
+            connection.signs.is_unseen(),
+        )),
     }
 }
 
@@ -327,6 +354,7 @@ where
     }
     let switched = upgraded || (asked.tunnel && response.status().is_success());
     connection.signs.switched.store(switched, Ordering::Release);
+    connection.expires = prepare::kept_for(response.headers()).map(|kept| Instant::now() + kept);
     prepare::response(response.headers_mut());
     Ok(if connection.task.is_none() {
         response.map(Body::from)
@@ -366,6 +394,7 @@ fn broken<E, B>(
     mut error: TrySendError<Request<Sending<B>>>,
     kept: Option<B>,
     upload: Option<&AtomicU8>,
+    unseen: bool,
 ) -> Broken<E, B>
 where
     B: Payload,
@@ -377,7 +406,7 @@ where
             return Broken::Unsent(Box::new(Parcel { head, body, empty }), error.into_error());
         }
         return Broken::Sent {
-            failure: reset(error.into_error()),
+            failure: reset(error.into_error(), unseen),
             body: None,
         };
     }
@@ -388,12 +417,15 @@ where
     } else if error.is_parse() {
         Failure::Protocol(error.into())
     } else {
-        reset(error)
+        reset(error, unseen)
     };
     Broken::Sent { failure, body: kept }
 }
 
-fn reset<E>(error: hyper::Error) -> Failure<E> {
+fn reset<E>(error: hyper::Error, unseen: bool) -> Failure<E> {
+    if unseen {
+        return Failure::Unseen(error.into());
+    }
     let io = error.source().is_some_and(<dyn Error>::is::<std::io::Error>);
     Failure::ResetAfterSent {
         remote_closed: io || error.is_incomplete_message() || error.is_closed(),

@@ -5,7 +5,7 @@ mod group;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -21,6 +21,7 @@ use self::connection::{Connection, Lease, Offer};
 use self::group::{Group, Outcome, Place, Unopened};
 use super::{Cause, Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Stream, Upload, UploadError};
+use crate::interim::Interim;
 use crate::upgrade::{OnUpgrade, Tunnel};
 
 /// All HTTP/2 connections to one endpoint.
@@ -234,12 +235,13 @@ where
 async fn exchange<E, B>(
     mut sender: SendRequest<Bytes>,
     lease: Lease,
-    head: Parts,
+    mut head: Parts,
     body: Option<B>,
 ) -> Result<Response<Body>, Failure<E>>
 where
     B: Payload,
 {
+    let interim = Interim::take(&mut head.extensions);
     let connects = head.method == Method::CONNECT;
     let last = body.is_none() && !connects;
     let (response, stream) = sender
@@ -250,7 +252,7 @@ where
         Some(body) => (Some(Upload::new(body, stream)), None),
         None => (None, connects.then_some(stream)),
     };
-    let answered = head_of(response, &mut upload).await;
+    let answered = head_of(response, interim, &mut upload).await;
     let response = match answered {
         Ok(response) => response,
         Err(Stopped::Body(cause)) => return Err(Failure::RequestBody(cause)),
@@ -265,13 +267,13 @@ enum Stopped {
 }
 
 async fn head_of<B>(
-    response: ResponseFuture,
+    mut response: ResponseFuture,
+    mut interim: Option<Interim>,
     upload: &mut Option<Upload<B>>,
 ) -> Result<Response<RecvStream>, Stopped>
 where
     B: Payload,
 {
-    let mut response = pin!(response);
     poll_fn(|cx| {
         if let Some(uploading) = upload
             && let Poll::Ready(uploaded) = uploading.poll(cx)
@@ -281,7 +283,14 @@ where
                 return Poll::Ready(Err(Stopped::Body(error.into())));
             }
         }
-        response.as_mut().poll(cx).map_err(Stopped::Stream)
+        while let Some(client) = &interim {
+            match response.poll_informational(cx) {
+                Poll::Ready(Some(Ok(hint))) => client.pass(hint.status(), hint.headers()),
+                Poll::Ready(_) => interim = None,
+                Poll::Pending => break,
+            }
+        }
+        Pin::new(&mut response).poll(cx).map_err(Stopped::Stream)
     })
     .await
 }

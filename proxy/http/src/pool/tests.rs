@@ -8,6 +8,7 @@
 mod http1;
 mod http2;
 mod opening;
+mod resting;
 mod switching;
 mod websocket;
 

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,7 +14,15 @@ pub(super) struct Watched<IO> {
     io: IO,
     signs: Arc<Signs>,
     shut_down: bool,
-    reset: fn(&mut IO),
+    known: Known<IO>,
+}
+
+/// What can be done with a stream and learned of it beside reading and writing; see [`super::Connect`].
+pub(super) struct Known<IO> {
+    /// Called when the stream is dropped after a switch without having been shut down.
+    pub(super) reset: fn(&mut IO),
+    pub(super) is_over: fn(&IO) -> bool,
+    pub(super) unacknowledged: fn(&IO) -> Option<u64>,
 }
 
 /// What a stream and the owner of its connection tell each other.
@@ -24,22 +32,61 @@ pub(super) struct Signs {
     pub(super) blocked: AtomicBool,
     /// It is not HTTP any more.
     pub(super) switched: AtomicBool,
+    /// Whoever reads next wants to know whether it is over.
+    doubted: AtomicBool,
+    /// Bytes of the request.
+    written: AtomicU64,
+    /// It has ended, and nothing of the request has come to the peer.
+    unseen: AtomicBool,
+}
+
+impl Signs {
+    /// A request follows. `doubted`: it must not be lost on a stream that the peer has closed meanwhile.
+    pub(super) fn begin(&self, doubted: bool) {
+        self.doubted.store(doubted, Ordering::Relaxed);
+        self.written.store(0, Ordering::Relaxed);
+        self.unseen.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the stream has ended before anything of the request came to the peer.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.unseen.load(Ordering::Relaxed)
+    }
 }
 
 impl<IO> Watched<IO> {
-    /// `reset` is called when the stream is dropped after a switch without having been shut down.
-    pub(super) fn new(io: IO, signs: Arc<Signs>, reset: fn(&mut IO)) -> Self {
+    pub(super) fn new(io: IO, signs: Arc<Signs>, known: Known<IO>) -> Self {
         Self {
             io,
             signs,
             shut_down: false,
-            reset,
+            known,
         }
     }
 
     fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
         self.signs.blocked.store(polled.is_pending(), Ordering::Relaxed);
         polled
+    }
+
+    fn note_written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &polled {
+            Poll::Ready(Ok(written)) => {
+                self.signs.written.fetch_add(*written as u64, Ordering::Relaxed);
+            }
+            // The peer has closed first, and then reset what came to a connection that it had no more.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => self.note_end(),
+            _ => {}
+        }
+        self.note(polled)
+    }
+
+    /// The peer has closed: had anything of the request come to it by then?
+    fn note_end(&self) {
+        let written = self.signs.written.load(Ordering::Relaxed);
+        let unseen =
+            written == 0 || (self.known.unacknowledged)(&self.io).is_some_and(|left| left >= written);
+        self.signs.unseen.store(unseen, Ordering::Relaxed);
     }
 }
 
@@ -52,7 +99,15 @@ where
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        if self.signs.doubted.swap(false, Ordering::Relaxed) && (self.known.is_over)(&self.io) {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() == before && buf.remaining() > 0 {
+            self.note_end();
+        }
+        polled
     }
 }
 
@@ -62,7 +117,7 @@ where
 {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.note(polled)
+        self.note_written(polled)
     }
 
     fn poll_write_vectored(
@@ -71,7 +126,7 @@ where
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.note(polled)
+        self.note_written(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -93,7 +148,7 @@ where
 impl<IO> Drop for Watched<IO> {
     fn drop(&mut self) {
         if !self.shut_down && self.signs.switched.load(Ordering::Acquire) {
-            (self.reset)(&mut self.io);
+            (self.known.reset)(&mut self.io);
         }
     }
 }

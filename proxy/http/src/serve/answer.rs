@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -18,6 +18,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::{Refused, Settings, overseen};
 use crate::body::Body;
 use crate::guard::{self, Link, MARKER_METHOD, Refusal, Switch};
+use crate::interim::Interim;
 use crate::upgrade::OnUpgrade;
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -62,8 +63,13 @@ where
         if wanted.is_some() || connects {
             link.remember(request.extensions());
         }
+        link.begin();
+        let mut request = request.map(Body::from);
+        if request.version() == Version::HTTP_11 {
+            request.extensions_mut().insert(Interim::new(&link));
+        }
         Exchange {
-            run: Some((self.service)(request.map(Body::from))),
+            run: Some((self.service)(request)),
             link,
             connects,
             wanted,
@@ -98,6 +104,7 @@ where
             None => refused(this.link),
             Some(run) => ready!(run.poll(cx))?.map(|body| Answer::new(Kind::Service(body), Some(this.link))),
         };
+        this.link.answered();
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let granted = switched || (*this.connects && response.status().is_success());
         if *this.connects || this.wanted.is_some() {

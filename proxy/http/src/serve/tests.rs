@@ -6,6 +6,7 @@
 )]
 
 mod drain;
+mod hints;
 mod hostile;
 mod http2;
 mod idle;

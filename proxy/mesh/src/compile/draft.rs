@@ -58,6 +58,7 @@ impl Draft {
             name: object.name.clone(),
             namespace: object.namespace.clone(),
             addresses: Vec::new(),
+            hostname: None,
             identity: SpiffeId::new(&mesh.trust_domain, &object.namespace, account),
             workload_name: workload_name.to_owned(),
             workload_type: WorkloadType::Pod,

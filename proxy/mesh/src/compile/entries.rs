@@ -48,6 +48,18 @@ pub(crate) fn compile(
     }
 }
 
+/// The workload of a name that a ServiceEntry has for an endpoint.
+pub(crate) fn of_name(mesh: &MeshSettings, key: &Key, name: &str) -> Draft {
+    let object = ObjectRef::from_key(Kind::ServiceEntry, key);
+    let uid = format!(
+        "{}/networking.istio.io/ServiceEntry/{key}/{name}",
+        mesh.cluster_id
+    );
+    let mut draft = Draft::new(mesh, uid, object, "", &Labels::new(), &key.name);
+    draft.workload.hostname = Some(name.into());
+    draft
+}
+
 /// The workload of an endpoint that a ServiceEntry lists.
 pub(crate) fn of_service_entry(
     mesh: &MeshSettings,
@@ -110,15 +122,20 @@ fn of_spec(
     problems: &mut Vec<Problem>,
 ) -> Option<Draft> {
     let Written { uid, object, field } = written;
-    let Some(address) = parse_ip(&spec.address) else {
-        let message = format!("`{}` is not an IP address; names are not resolved", spec.address);
-        problems.push(Problem::unsupported(object, field, message, "write the address"));
+    let address = parse_ip(&spec.address);
+    if address.is_none() && (spec.address.is_empty() || spec.address.contains([':', '/'])) {
+        let message = format!("`{}` is neither an IP address nor a name", spec.address);
+        let hint = "write the address; sockets of a file system are not connected to";
+        problems.push(Problem::unsupported(object, field, message, hint));
         return None;
-    };
+    }
     let name = object.name.clone();
     let mut draft = Draft::new(mesh, uid, object, &spec.service_account, labels, &name);
     let workload = &mut draft.workload;
-    workload.addresses = vec![address];
+    match address {
+        Some(address) => workload.addresses = vec![address],
+        None => workload.hostname = Some(spec.address.as_str().into()),
+    }
     workload.locality = Locality::parse(&spec.locality);
     workload.capacity = spec.weight.unwrap_or(1);
     if !spec.network.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use cairn_api::istio::{Resolution, ServiceEntry, ServicePort as FormPort};
+use cairn_api::istio::{Location, Resolution, ServiceEntry, ServiceEntrySpec, ServicePort as FormPort};
 use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_config::{Objects, Problem};
 use cairn_identity::SpiffeId;
@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use super::draft::parse_ip;
 use super::endpoints::{Pool, Ports, named_ports};
 use super::entries;
-use super::services::ServiceDraft;
+use super::services::{ServiceDraft, unresolved};
 use crate::service::{AppProtocol, LoadBalancing, Mode, Origin, Service, ServicePort};
 use crate::settings::MeshSettings;
 
@@ -69,7 +69,10 @@ impl Compiler<'_, '_> {
             Mode::Standard
         };
         let (vips, cidr_vips) = self.addresses();
-        let services = form.spec.hosts.iter().map(|host| {
+        let mut services = Vec::with_capacity(form.spec.hosts.len());
+        for host in &form.spec.hosts {
+            let mut endpoints = endpoints.clone();
+            endpoints.extend(self.endpoint_by_name(resolution, host, &ports));
             let assigned = || self.assigned(host).filter(|_| resolution != Resolution::None);
             let vips = if form.spec.addresses.is_empty() {
                 assigned().collect()
@@ -86,7 +89,9 @@ impl Compiler<'_, '_> {
                 ports: ports.clone(),
                 waypoint: None,
                 endpoints: Vec::new(),
+                resolution,
                 subject_alt_names: subject_alt_names.clone(),
+                alternative_names: form.spec.subject_alt_names.clone(),
                 load_balancing: LoadBalancing {
                     mode,
                     scopes: Vec::new(),
@@ -94,27 +99,69 @@ impl Compiler<'_, '_> {
                 publish_not_ready: false,
                 labels: form.metadata.labels.clone(),
             };
-            ServiceDraft {
+            services.push(ServiceDraft {
                 service,
                 object: self.object.clone(),
-                endpoints: endpoints.clone(),
+                endpoints,
+            });
+        }
+        services
+    }
+
+    /// Where a service that names no endpoints is: what its own name stands for.
+    fn endpoint_by_name(
+        &mut self,
+        resolution: Resolution,
+        host: &str,
+        ports: &[ServicePort],
+    ) -> Option<(usize, Ports)> {
+        let spec = &self.form.spec;
+        let is_wild = host.contains('*');
+        let problem = match resolution {
+            Resolution::DynamicDns if spec.location == Some(Location::MeshInternal) => Some((
+                "spec.location",
+                "names that requests bring lead out of the mesh; nothing is sent",
+                "write `location: MESH_EXTERNAL`",
+            )),
+            Resolution::DynamicDns => None,
+            Resolution::Dns | Resolution::DnsRoundRobin => {
+                if !spec.endpoints.is_empty() || spec.workload_selector.is_some() {
+                    return None;
+                }
+                is_wild.then_some((
+                    "spec.hosts",
+                    "a name with a `*` has no address, so nothing is sent",
+                    "list `endpoints`, or write `resolution: DYNAMIC_DNS`",
+                ))
             }
-        });
-        services.collect()
+            Resolution::None | Resolution::Static => return None,
+        };
+        if let Some((field, message, hint)) = problem {
+            let object = self.object.clone();
+            self.problems.push(Problem::error(object, field, message, hint));
+            return None;
+        }
+        let draft = entries::of_name(self.mesh, self.key, &host.to_ascii_lowercase());
+        let ports = named_ports(ports, &BTreeMap::new(), |number| target(spec, number));
+        Some((self.pool.place(draft), ports))
     }
 
     fn endpoints(&mut self, resolution: Resolution, ports: &[ServicePort]) -> Vec<(usize, Ports)> {
         let spec = &self.form.spec;
         match resolution {
-            Resolution::Static | Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns => {}
-            Resolution::None => {
+            Resolution::Static | Resolution::Dns | Resolution::DnsRoundRobin => {}
+            Resolution::None | Resolution::DynamicDns => {
                 if !spec.endpoints.is_empty() || spec.workload_selector.is_some() {
                     let field = if spec.endpoints.is_empty() {
                         "spec.workloadSelector"
                     } else {
                         "spec.endpoints"
                     };
-                    let message = "with resolution NONE connections go where they are addressed to, so this does nothing";
+                    let message = if resolution == Resolution::None {
+                        "with resolution NONE connections go where they are addressed to, so this does nothing"
+                    } else {
+                        "with resolution DYNAMIC_DNS requests go where their own host is, so this does nothing"
+                    };
                     let object = self.object.clone();
                     self.problems.push(Problem::error(
                         object,
@@ -126,18 +173,22 @@ impl Compiler<'_, '_> {
                 return Vec::new();
             }
         }
-        let target = |number: u16| {
-            let port = spec
-                .ports
-                .iter()
-                .find(|port| port.number == Some(u32::from(number)));
-            port.and_then(|port| u16::try_from(port.target_port?).ok())
-                .unwrap_or(number)
-        };
+        let target = |number| target(spec, number);
         let mut endpoints = Vec::new();
         for (index, endpoint) in spec.endpoints.iter().enumerate() {
             let draft = entries::of_service_entry(self.mesh, self.key, index, endpoint, self.problems);
             if let Some(draft) = draft {
+                if resolution == Resolution::Static && draft.workload.hostname.is_some() {
+                    self.problems.push(Problem::error(
+                        self.object.clone(),
+                        format!("spec.endpoints[{index}].address"),
+                        format!(
+                            "`{}` is not an IP address, so nothing is sent there",
+                            endpoint.address
+                        ),
+                        "write the address, or `resolution: DNS`",
+                    ));
+                }
                 endpoints.push((
                     self.pool.place(draft),
                     named_ports(ports, &endpoint.ports, target),
@@ -152,6 +203,12 @@ impl Compiler<'_, '_> {
             endpoints.push((number, named_ports(ports, &BTreeMap::new(), target)));
         }
         for (number, entry) in self.pool.entries(&self.key.namespace, selector) {
+            if let Some(name) = &entry.workload.hostname
+                && resolution == Resolution::Static
+            {
+                self.problems.push(unresolved(entry, name));
+                continue;
+            }
             let named = self
                 .objects
                 .workload_entries
@@ -174,7 +231,7 @@ impl Compiler<'_, '_> {
                     self.object.clone(),
                     format!("spec.subjectAltNames[{index}]"),
                     format!("{error}"),
-                    "only identities of the mesh can be proven in a tunnel",
+                    "only identities of the mesh can be proven in a tunnel; other names count for `tls` of a DestinationRule",
                 )),
             }
         }
@@ -204,6 +261,14 @@ impl Compiler<'_, '_> {
         let of_host = addresses.filter(move |address| address.host.is_empty() || address.host == host);
         of_host.filter_map(|address| parse_ip(&address.value))
     }
+}
+
+/// The port of endpoints that say nothing about it.
+fn target(spec: &ServiceEntrySpec, number: u16) -> u16 {
+    let mut ports = spec.ports.iter();
+    let port = ports.find(|port| port.number == Some(u32::from(number)));
+    port.and_then(|port| u16::try_from(port.target_port?).ok())
+        .unwrap_or(number)
 }
 
 /// A TCP port.

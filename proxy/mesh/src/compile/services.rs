@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use cairn_api::istio::Resolution;
 use cairn_api::k8s::{EndpointSlice, Service as Form, ServicePort as FormPort, ServiceSpec};
 use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_api::value::IntOrString;
@@ -97,7 +98,9 @@ impl Compiler<'_, '_> {
             ports: ports.collect(),
             waypoint: None,
             endpoints: Vec::new(),
+            resolution: Resolution::Static,
             subject_alt_names: Vec::new(),
+            alternative_names: Vec::new(),
             load_balancing: self.load_balancing(&object, form),
             publish_not_ready: spec.publish_not_ready_addresses,
             labels: form.metadata.labels.clone(),
@@ -110,6 +113,10 @@ impl Compiler<'_, '_> {
                     .map(|(number, pod)| (number, pod_ports(&tcp, pod))),
             );
             for (number, entry) in self.pool.entries(&key.namespace, &spec.selector) {
+                if let Some(name) = &entry.workload.hostname {
+                    self.problems.push(unresolved(entry, name));
+                    continue;
+                }
                 let named = self.objects.workload_entries.get(&entry.object.key());
                 let named = named.map(|entry| &entry.spec.ports);
                 let target = |port| numeric_target(&tcp, port);
@@ -302,6 +309,16 @@ fn numeric_target(ports: &FormPorts<'_>, number: u16) -> u16 {
         Some(IntOrString::Int(target)) if *target != 0 => u16::try_from(*target).unwrap_or(number),
         _ => number,
     }
+}
+
+/// Nobody resolves a name behind a Service, or behind a ServiceEntry of resolution STATIC.
+pub(crate) fn unresolved(entry: &Draft, name: &str) -> Problem {
+    Problem::unsupported(
+        entry.object.clone(),
+        "spec.address",
+        format!("`{name}` is not an IP address, so nothing is sent there for what selects it"),
+        "write the address, or select it by a ServiceEntry with `resolution: DNS`",
+    )
 }
 
 #[cfg(test)]

@@ -302,3 +302,56 @@ spec: {{{spec}}}
         );
     }
 }
+
+#[test]
+fn hosts_of_service_entries_get_addresses() {
+    let entry = |name: &str, labels: &str, spec: &str| {
+        format!(
+            "
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: {name}, namespace: shop, labels: {{{labels}}}}}
+spec: {{{spec}, ports: [{{number: 80, name: http, protocol: HTTP}}]}}
+"
+        )
+    };
+    let completed = complete(&objects(
+        &[
+            entry("two", "", "hosts: [a.example, b.example], resolution: DNS"),
+            entry(
+                "written",
+                "",
+                "hosts: [c.example], addresses: [127.0.0.9], resolution: STATIC",
+            ),
+            entry("none", "", "hosts: [d.example], resolution: NONE"),
+            entry("wild", "", "hosts: ['*.e.example'], resolution: STATIC"),
+            entry("dynamic", "", "hosts: ['*.f.example'], resolution: DYNAMIC_DNS"),
+            entry(
+                "out",
+                "networking.istio.io/enable-autoallocate-ip: 'false'",
+                "hosts: [g.example], resolution: DNS",
+            ),
+        ]
+        .concat(),
+    ));
+    let hosts = |name: &str| -> Vec<(String, String)> {
+        let entry = &completed.service_entries[&Key::new("shop", name)];
+        let given = entry.status.iter().flat_map(|status| &status.addresses);
+        given
+            .map(|address| (address.host.clone(), address.value.clone()))
+            .collect()
+    };
+    let two = hosts("two");
+    assert_eq!(
+        two.iter().map(|(host, _)| host.as_str()).collect::<Vec<_>>(),
+        ["a.example", "b.example"]
+    );
+    assert!(two.iter().all(|(_, address)| address.starts_with("127.243.")));
+    assert_ne!(two[0].1, two[1].1);
+    assert_eq!(hosts("dynamic").len(), 1);
+    for name in ["written", "none", "wild", "out"] {
+        assert_eq!(hosts(name), [], "{name}");
+    }
+    assert_eq!(complete(&completed).service_entries, completed.service_entries);
+}

@@ -151,3 +151,24 @@ fn only_errors_of_the_listener_pause_it() {
         libc::ENOBUFS
     )));
 }
+
+#[tokio::test]
+async fn what_the_kernel_has_taken_is_served_although_accepting_has_stopped() {
+    let listener = listen(
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        &ListenOptions::default(),
+    )
+    .unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody has accepted it, and nobody will in the loop proper.
+    let mut waiting = TcpStream::connect(address).await.unwrap();
+    accept_loop(
+        listener,
+        &ConnectionLimit::new(1),
+        std::future::ready(()),
+        |mut stream, _| async move { stream.write_all(b"!").await.unwrap() },
+    )
+    .await;
+    assert_eq!(waiting.read_u8().await.unwrap(), b'!');
+    assert!(TcpStream::connect(address).await.is_err(), "it listens no more");
+}

@@ -1,5 +1,7 @@
 //! The match blocks of a route.
 
+use std::sync::Arc;
+
 use cairn_api::istio::HttpMatchRequest;
 
 use super::conditions;
@@ -14,6 +16,7 @@ pub(super) struct Block {
     pub(super) name: String,
     pub(super) place: Place,
     pub(super) port: Option<u32>,
+    pub(super) stat_prefix: Option<Arc<str>>,
     /// `None`: every request matches.
     pub(super) matcher: Option<Matcher>,
 }
@@ -31,6 +34,7 @@ pub(super) fn compile(route: &Written<'_>, findings: &mut Findings) -> Option<Ve
             name: String::new(),
             place: route.place.clone(),
             port: None,
+            stat_prefix: None,
             matcher: None,
         }]);
     }
@@ -53,6 +57,11 @@ fn block(block: &HttpMatchRequest, place: &Place, findings: &mut Findings) -> Op
         name: block.name.clone(),
         place: place.clone(),
         port: block.port.filter(|port| *port != 0),
+        stat_prefix: stat_prefix(block),
         matcher,
     })
+}
+
+fn stat_prefix(block: &HttpMatchRequest) -> Option<Arc<str>> {
+    (!block.stat_prefix.is_empty()).then(|| block.stat_prefix.as_str().into())
 }

@@ -6,7 +6,8 @@ use cairn_api::istio::{self, HttpFaultInjection, Percent};
 use http::StatusCode;
 
 use super::findings::Findings;
-use crate::fault::{self, Abort, AbortStatus, Delay, Fault, Percentage};
+use crate::fault::{Abort, AbortStatus, Delay, Fault, Percentage};
+use crate::grpc;
 
 /// Compiles `fault`, whose path in the object is `field`. `None`: part of it does not compile, and
 /// there is a finding that says so.
@@ -126,7 +127,7 @@ fn http_status(status: i32, field: &str, findings: &mut Findings) -> Option<Abor
 }
 
 fn grpc_status(name: &str, field: &str, findings: &mut Findings) -> Option<AbortStatus> {
-    let code = fault::grpc_code(name);
+    let code = grpc::code(name);
     if code.is_none() {
         findings.error(
             field,

@@ -1,6 +1,8 @@
-//! From HTTPRoutes and GRPCRoutes to [`Route`]s.
+//! From routes of the Gateway API to [`Route`]s and [`TcpRoute`](crate::tcp::TcpRoute)s.
 
 mod backends;
+mod check;
+mod connections;
 mod document;
 mod filters;
 mod lookup;
@@ -8,15 +10,20 @@ mod matches;
 mod parents;
 mod precedence;
 mod rules;
+mod sessions;
 mod status;
 
+use cairn_api::gateway::ParentReference;
+use cairn_api::meta::ObjectRef;
 use cairn_config::Problem;
 
+pub(crate) use check::{grpc_route, http_route, tcp_route, tls_route};
+pub(super) use connections::compile as compile_connections;
 use document::Document;
 use lookup::Lookup;
 pub use parents::GatewayRoutes;
 use precedence::Rank;
-pub use status::{ParentStatus, RouteScope, grpc_route_status, http_route_status};
+pub use status::{RouteScope, grpc_route_status, http_route_status, tcp_route_status, tls_route_status};
 
 use super::findings::Findings;
 use super::inputs::Inputs;
@@ -31,12 +38,8 @@ pub(super) fn compile(inputs: &Inputs<'_>) -> (Vec<Route>, Vec<Problem>) {
     let mut problems = Vec::new();
     for document in http.chain(grpc) {
         let mut findings = Findings::new(document.object.clone());
-        if is_attached(&document, inputs, &mut findings) {
-            let mut lookup = Lookup {
-                route: &document.object,
-                inputs,
-                unresolved: Vec::new(),
-            };
+        if is_attached(&document.object, document.parents, inputs, &mut findings) {
+            let mut lookup = Lookup::new(&document.object, inputs);
             let compiled = document
                 .rules
                 .iter()
@@ -70,9 +73,14 @@ impl Order {
 
 /// Whether the route is one of the service and port. Only those of the service's own namespace are: another one would be
 /// for the clients of its namespace alone, whom a waypoint does not serve apart.
-fn is_attached(document: &Document<'_>, inputs: &Inputs<'_>, findings: &mut Findings) -> bool {
-    let namespace = document.object.namespace.as_str();
-    let mut attached = parents::attached(document.parents, namespace, inputs).peekable();
+fn is_attached(
+    route: &ObjectRef,
+    references: &[ParentReference],
+    inputs: &Inputs<'_>,
+    findings: &mut Findings,
+) -> bool {
+    let namespace = route.namespace.as_str();
+    let mut attached = parents::attached(references, namespace, inputs).peekable();
     let is_named = attached.peek().is_some();
     if namespace == inputs.service_namespace {
         return is_named;

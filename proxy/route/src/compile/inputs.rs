@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cairn_api::gateway::{GrpcRoute, HttpRoute, ReferenceGrant};
+use cairn_api::gateway::{GrpcRoute, HttpRoute, ReferenceGrant, TcpRoute, TlsRoute};
 use cairn_api::istio::VirtualService;
 use cairn_api::meta::ObjectRef;
 
@@ -32,6 +32,10 @@ pub struct Inputs<'a> {
     pub http_routes: &'a [Arc<HttpRoute>],
     /// GRPCRoutes, likewise.
     pub grpc_routes: &'a [Arc<GrpcRoute>],
+    /// TCPRoutes, likewise.
+    pub tcp_routes: &'a [Arc<TcpRoute>],
+    /// TLSRoutes, likewise.
+    pub tls_routes: &'a [Arc<TlsRoute>],
     /// What lets routes refer to Services of other namespaces.
     pub reference_grants: &'a [Arc<ReferenceGrant>],
     /// The services of the mesh.

@@ -236,6 +236,13 @@ fn value(value: &str, field: &str, findings: &mut Findings) -> Option<Value> {
             return None;
         }
     };
+    for variable in template.untold() {
+        findings.unsupported(
+            field,
+            format!("this version does not know what `%{variable}%` stands for; it is left empty"),
+            "leave it out",
+        );
+    }
     match template.fixed() {
         Some(text) => fixed(text, field, findings).map(Value::Fixed),
         None => Some(Value::Computed(template)),

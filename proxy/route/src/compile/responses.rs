@@ -4,9 +4,9 @@ use bytes::Bytes;
 use cairn_api::istio::{self, HttpRedirect};
 use http::{HeaderValue, StatusCode};
 
-use super::base64;
 use super::findings::Findings;
 use super::rewrites::Change;
+use crate::base64;
 use crate::redirect::{Redirect, RedirectPort};
 use crate::route::DirectResponse;
 

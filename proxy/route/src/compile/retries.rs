@@ -41,6 +41,7 @@ pub(super) fn compile(retries: &HttpRetry, field: &str, findings: &mut Findings)
         on,
         statuses,
         previous_hosts: retries.retry_ignore_previous_hosts == Some(false),
+        remote_localities: retries.retry_remote_localities == Some(true),
         backoff: retries
             .backoff
             .map(|backoff| backoff.get())

@@ -26,6 +26,8 @@ struct Block<'a> {
     field: String,
     server_names: &'a [String],
     subnets: &'a [String],
+    /// Empty: every client.
+    client: &'a str,
     port: Option<u32>,
     source: SourceMatch,
     gateways: &'a [String],
@@ -48,6 +50,7 @@ pub(super) fn compile(
                 field: format!("{field}.match[{place}]"),
                 server_names: &block.sni_hosts,
                 subnets: &block.destination_subnets,
+                client: "",
                 port: block.port,
                 source: source(&block.source_namespace, &block.source_labels),
                 gateways: &block.gateways,
@@ -63,23 +66,14 @@ pub(super) fn compile(
         let field = format!("spec.tcp[{number}]");
         let blocks = written.matches.iter().enumerate();
         let mut blocks: Vec<Block<'_>> = blocks
-            .map(|(place, block)| {
-                let field = format!("{field}.match[{place}]");
-                if !block.source_subnet.is_empty() {
-                    findings.warning(
-                        format!("{field}.sourceSubnet"),
-                        "the client's address is not matched",
-                        "match its namespace or labels",
-                    );
-                }
-                Block {
-                    field,
-                    server_names: &[],
-                    subnets: &block.destination_subnets,
-                    port: block.port,
-                    source: source(&block.source_namespace, &block.source_labels),
-                    gateways: &block.gateways,
-                }
+            .map(|(place, block)| Block {
+                field: format!("{field}.match[{place}]"),
+                server_names: &[],
+                subnets: &block.destination_subnets,
+                client: &block.source_subnet,
+                port: block.port,
+                source: source(&block.source_namespace, &block.source_labels),
+                gateways: &block.gateways,
             })
             .collect();
         if blocks.is_empty() {
@@ -87,6 +81,7 @@ pub(super) fn compile(
                 field: field.clone(),
                 server_names: &[],
                 subnets: &[],
+                client: "",
                 port: None,
                 source: SourceMatch::default(),
                 gateways: &[],
@@ -127,11 +122,24 @@ fn is_named(blocks: &[Block<'_>], field: &str, hosts: &[String], findings: &mut 
         }
         for (place, name) in block.server_names.iter().enumerate() {
             let name = name.to_ascii_lowercase();
-            if !hosts.iter().any(|host| host::overlap(host, &name)) {
+            let field = format!("{}.sniHosts[{place}]", block.field);
+            if !is_server_name(&name) {
                 findings.error(
-                    format!("{}.sniHosts[{place}]", block.field),
+                    field,
+                    format!("`{name}` is not a server name"),
+                    "write a host such as `a.example`, or `*.example`",
+                );
+            } else if !hosts.iter().any(|host| host::is_within(&name, host)) {
+                findings.error(
+                    field,
                     format!("`{name}` is none of the hosts of this VirtualService"),
                     "add it to `hosts`, or remove it here",
+                );
+            } else if name.parse::<IpAddr>().is_ok() {
+                findings.warning(
+                    field,
+                    format!("`{name}` is an address, which clients do not send as a server name"),
+                    "name the host, or match `destinationSubnets`",
                 );
             }
         }
@@ -230,20 +238,16 @@ fn matches(block: &Block<'_>, findings: &mut Findings) -> Option<ConnectionMatch
     let subnets = block.subnets.iter().enumerate();
     let subnets: Vec<Option<IpNet>> = subnets
         .map(|(place, subnet)| {
-            let parsed = subnet
-                .parse()
-                .ok()
-                .or_else(|| subnet.parse::<IpAddr>().ok().map(IpNet::from));
-            if parsed.is_none() {
-                findings.error(
-                    format!("{}.destinationSubnets[{place}]", block.field),
-                    format!("`{subnet}` is neither an address nor a block of them"),
-                    "write `10.0.0.1` or `10.0.0.0/8`",
-                );
-            }
-            parsed
+            let field = format!("{}.destinationSubnets[{place}]", block.field);
+            self::subnet(subnet, field, findings)
         })
         .collect();
+    let client = Some(block.client).filter(|subnet| !subnet.is_empty());
+    let client = client.map(|subnet| self::subnet(subnet, format!("{}.sourceSubnet", block.field), findings));
+    let clients = match client {
+        Some(None) => return None,
+        client => client.flatten(),
+    };
     Some(ConnectionMatch {
         server_names: block
             .server_names
@@ -251,6 +255,34 @@ fn matches(block: &Block<'_>, findings: &mut Findings) -> Option<ConnectionMatch
             .map(|name| name.to_ascii_lowercase())
             .collect(),
         destinations: subnets.into_iter().collect::<Option<_>>()?,
+        clients,
         source: block.source.clone(),
     })
+}
+
+fn subnet(subnet: &str, field: String, findings: &mut Findings) -> Option<IpNet> {
+    let address = || subnet.parse::<IpAddr>().ok().map(IpNet::from);
+    let parsed = subnet.parse().ok().or_else(address);
+    if parsed.is_none() {
+        findings.error(
+            field,
+            format!("`{subnet}` is neither an address nor a block of them"),
+            "write `10.0.0.1` or `10.0.0.0/8`",
+        );
+    }
+    parsed
+}
+
+/// Whether a server name is a host's, perhaps with a `*` for the first of its labels, or an address.
+fn is_server_name(name: &str) -> bool {
+    let rest = name.strip_prefix("*.").unwrap_or(name);
+    let is_label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name == "*" || name.parse::<IpAddr>().is_ok() || rest.len() <= 255 && rest.split('.').all(is_label)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use proptest::prelude::*;
 
-use super::{Abort, AbortStatus, Delay, Fault, Percentage, grpc_code};
+use super::{Abort, AbortStatus, Delay, Fault, Percentage};
 
 fn fault(delay: f64, abort: f64) -> Fault {
     let percentage = |percent| Percentage::new(percent).unwrap();
@@ -67,12 +67,4 @@ fn percentages_are_exact_to_a_ten_thousandth() {
     for wrong in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
         assert_eq!(Percentage::new(wrong), None);
     }
-}
-
-#[test]
-fn grpc_statuses_have_names() {
-    assert_eq!(grpc_code("OK"), Some(0));
-    assert_eq!(grpc_code("UNAVAILABLE"), Some(14));
-    assert_eq!(grpc_code("UNAUTHENTICATED"), Some(16));
-    assert_eq!(grpc_code("unavailable"), None);
 }

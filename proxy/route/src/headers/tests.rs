@@ -5,30 +5,12 @@
     clippy::indexing_slicing
 )]
 
-use std::time::SystemTime;
-
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
 use super::{HeaderOperations, Pass, Value};
+use crate::template::testing::facts;
 use crate::template::{Facts, Template};
-
-fn facts() -> Facts<'static> {
-    Facts {
-        method: "GET",
-        path: "/",
-        authority: "a",
-        scheme: "http",
-        protocol: "HTTP/1.1",
-        downstream_remote: "10.0.0.1:5000".parse().unwrap(),
-        downstream_local: "10.0.0.2:80".parse().unwrap(),
-        downstream_peer: None,
-        start: SystemTime::UNIX_EPOCH,
-        route_name: "",
-        upstream_host: None,
-        response_code: None,
-    }
-}
 
 fn written(name: &'static str, value: &str) -> (HeaderName, Value) {
     let template = Template::parse(value).unwrap();

@@ -5,7 +5,7 @@
     clippy::indexing_slicing
 )]
 
-use super::{is_exported, overlap, qualified};
+use super::{is_exported, is_within, overlap, qualified};
 
 #[test]
 fn only_names_without_a_dot_are_short() {
@@ -49,4 +49,15 @@ fn exports_name_namespaces() {
     assert!(!is_exported(&to(&["."]), "a", "b"));
     assert!(is_exported(&to(&["c", "b"]), "a", "b"));
     assert!(!is_exported(&to(&["~"]), "a", "b"));
+}
+
+#[test]
+fn a_name_is_within_what_holds_all_of_it() {
+    assert!(is_within("a.example.com", "a.example.com"));
+    assert!(is_within("a.example.com", "*.example.com"));
+    assert!(is_within("*.example.com", "*.com"));
+    assert!(is_within("*", "*"));
+    assert!(!is_within("*.com", "*.example.com"));
+    assert!(!is_within("*.example.com", "a.example.com"));
+    assert!(!is_within("example.com", "*.example.com"));
 }

@@ -89,3 +89,14 @@ fn pauses_double_up_to_ten_times_the_first() {
     assert_eq!(longest, [25, 50, 100, 200, 250, 250]);
     assert_eq!(retry.pause(3, 0.0), Duration::ZERO);
 }
+
+#[test]
+fn localities_are_left_after_every_other_failure() {
+    let retry = Retry {
+        remote_localities: true,
+        ..Retry::default()
+    };
+    let leaves: Vec<u32> = (0..7).filter(|failed| retry.leaves_localities(*failed)).collect();
+    assert_eq!(leaves, [2, 4, 6]);
+    assert!(!Retry::default().leaves_localities(2));
+}

@@ -63,6 +63,12 @@ impl LoadBalancer {
             simple.unwrap_or_default(),
             LoadBalancing::LeastRequest | LoadBalancing::RoundRobin
         );
+        if form.zone_aware_lb_setting.is_some() {
+            field.at("zoneAwareLbSetting").warning(
+                "in a waypoint no traffic is kept in a zone by how many proxies each zone has; this has no effect, as in Istio",
+                "write `localityLbSetting` to prefer what is near",
+            );
+        }
         let locality = form.locality_lb_setting.as_ref();
         LoadBalancer {
             simple: simple.unwrap_or_default(),

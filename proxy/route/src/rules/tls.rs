@@ -25,7 +25,8 @@ pub struct TlsOrigination {
     pub client: Option<ClientCertificate>,
     /// Who is trusted.
     pub trust: Trust,
-    /// Names of which the endpoint's certificate must have one; none: any that is trusted will do.
+    /// Names of which the endpoint's certificate must have one; none: that of the request where [`sni`](Self::sni) is not set either,
+    /// else any that is trusted will do.
     pub subject_alt_names: Vec<String>,
     /// The server name that is sent; `None`: that of the request.
     pub sni: Option<String>,
@@ -41,7 +42,7 @@ pub enum ClientCertificate {
         /// The private key.
         key: String,
     },
-    /// In a secret of this name.
+    /// In a secret of this name, in the waypoint's namespace: a credential is the proxy's that shows it.
     Secret(String),
 }
 
@@ -62,8 +63,11 @@ pub enum Trust {
         /// The file of the revocation list.
         revoked: Option<String>,
     },
-    /// Those of the authorities in a secret of this name; where it has none, those that the system knows.
+    /// Those of the authorities in a secret of this name, in the waypoint's namespace; where it has none, those that the system
+    /// knows.
     Secret(String),
+    /// Those of the authorities in this text, of which each is a certificate in PEM.
+    Pem(String),
 }
 
 impl ClientTls {

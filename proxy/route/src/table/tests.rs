@@ -75,6 +75,7 @@ impl Request {
 fn route(number: usize, matches: Option<Matcher>) -> Route {
     Route {
         name: number.to_string(),
+        stat_prefix: None,
         matches,
         action: Action::DirectResponse(DirectResponse {
             status: StatusCode::OK,
@@ -84,6 +85,7 @@ fn route(number: usize, matches: Option<Matcher>) -> Route {
         response_headers: HeaderOperations::default(),
         timeout: None,
         retry: None,
+        session: None,
         fault: None,
         cors: None,
         mirrors: Vec::new(),

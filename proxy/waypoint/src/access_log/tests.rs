@@ -24,6 +24,7 @@ fn record() -> Record {
         upstream_host: Some("127.0.20.1:5000".parse().unwrap()),
         upstream_cluster: "inbound-vip|5000|http|helloworld.default.svc.cluster.local".into(),
         route_name: "default".into(),
+        server_name: None,
         ..Record::new(
             "127.0.10.1:5000".parse().unwrap(),
             "127.0.20.3:40000".parse().unwrap(),

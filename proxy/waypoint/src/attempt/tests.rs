@@ -33,3 +33,21 @@ fn a_limit_of_the_upstream_is_not_the_clients_mistake() {
     assert_eq!(missed.failure, Failure::BadTarget);
     assert!(missed.lost.is_none());
 }
+
+/// A connection that was closed while it rested is no connection; one that is closed as soon as it is made is a failure.
+#[test]
+fn what_nobody_has_seen_depends_on_the_connection() {
+    for (reused, lost) in [(true, Lost::Connect), (false, Lost::Reset { unsent: true })] {
+        let missed = super::missed(
+            SendError {
+                reused,
+                request: None,
+                ..failed(pool::Failure::Unseen("closed".into()))
+            },
+            0,
+        );
+        assert_eq!(missed.lost, Some(lost));
+        assert!(missed.is_termination());
+        assert_eq!(missed.failure.reply().flags.to_string(), "UC");
+    }
+}

@@ -72,6 +72,7 @@ async fn retries_have_a_limit_or_a_share() {
 
     let shared = breaker(Limits {
         retries: Retries::Budget {
+            interval: None,
             millionths: 250_000,
             least: 1,
         },

@@ -9,10 +9,12 @@ use cairn_balance::{
     Balancer, Distribution, Endpoint, HashTable, OutlierSettings, Outliers, Place, Policy, Preference, Tiers,
     Warmup, arrange,
 };
+use cairn_dial::Layers;
 use cairn_mesh::Locality;
+use cairn_net::Keepalive;
 use cairn_route::{
     ConnectionPool, HashLayout, LoadBalancer, LoadBalancing, LocalityPreference, OutlierDetection,
-    RetryBudget, TrafficPolicy,
+    RetryBudget, TcpKeepalive, TrafficPolicy,
 };
 
 use crate::breaker::{Limits, Retries};
@@ -26,13 +28,14 @@ pub(super) fn arranged(
     endpoints: Vec<Arc<Endpoint<Upstream>>>,
     policy: &TrafficPolicy,
     own: Option<&(Locality, BTreeMap<String, String>)>,
+    mesh: Option<&LocalityPreference>,
 ) -> Tiers<Upstream> {
     let outliers = policy.outlier_detection.as_ref().map(|detection| {
         let members = endpoints.iter().map(|endpoint| Arc::clone(endpoint.standing()));
         Arc::new(Outliers::new(settings(detection), members))
     });
     let balancer = |endpoints: &[Arc<Endpoint<Upstream>>]| balancer(&policy.load_balancer, endpoints);
-    let preference = preference(policy.load_balancer.locality.as_ref());
+    let preference = preference(policy.load_balancer.locality.as_ref().or(mesh));
     let Some((locality, labels)) = own.filter(|_| preference != Preference::None) else {
         let balancer = balancer(&endpoints);
         return Tiers::flat(endpoints, outliers, balancer);
@@ -67,7 +70,7 @@ pub(super) fn limits(policy: &TrafficPolicy) -> Option<Limits> {
 }
 
 /// How connections are kept. A time of zero is for ever.
-pub(super) fn keeping(pool: &ConnectionPool) -> Keeping {
+pub(super) fn keeping(pool: &ConnectionPool, layers: Option<Arc<Layers>>) -> Keeping {
     let idle = pool.http_idle_timeout;
     Keeping {
         connect_timeout: pool.connect_timeout,
@@ -76,6 +79,17 @@ pub(super) fn keeping(pool: &ConnectionPool) -> Keeping {
         max_streams: pool
             .max_concurrent_streams
             .and_then(|streams| usize::try_from(streams).ok()),
+        keepalive: pool.tcp_keepalive.as_ref().map(keepalive),
+        layers,
+    }
+}
+
+/// What is not said is as Linux has it.
+fn keepalive(form: &TcpKeepalive) -> Keepalive {
+    Keepalive {
+        time: form.time.unwrap_or(Duration::from_secs(7200)),
+        interval: form.interval.unwrap_or(Duration::from_secs(75)),
+        retries: form.probes.unwrap_or(9),
     }
 }
 
@@ -88,6 +102,7 @@ fn budgeted(budget: &RetryBudget) -> Retries {
     Retries::Budget {
         millionths: (budget.percent.clamp(0.0, 100.0) * 10_000.0) as u32,
         least: budget.minimum,
+        interval: budget.interval,
     }
 }
 

@@ -1,17 +1,22 @@
 //! From a route's destinations to the endpoints behind them.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use cairn_api::istio::Resolution;
 use cairn_balance::Endpoint;
 use cairn_config::Problem;
-use cairn_mesh::AppProtocol;
-use cairn_route::{Action, ClientTls, Destination, LoadBalancing, Route, TcpAction, TcpRoutes};
+use cairn_dns::Host;
+use cairn_mesh::{AppProtocol, Endpoint as MeshEndpoint, Service};
+use cairn_route::{Action, Destination, EndpointMark, LoadBalancing, Route, TcpAction, TcpRoutes};
 
 use super::memory::Memory;
 use super::{Found, Shared, balancing};
+use crate::beyond::{Beyond, Lead};
 use crate::cluster::Cluster;
 use crate::plan::{ConnectionRoutes, RoutePlan};
-use crate::upstream::Upstreams;
+use crate::upstream::{Keeping, Upstream, Upstreams};
 
 /// Makes the clusters of one service's routes.
 pub(super) struct Clusters<'a, 'b> {
@@ -34,6 +39,11 @@ impl Clusters<'_, '_> {
             }
             _ => Vec::new(),
         };
+        let clusters: Vec<Option<Arc<Cluster>>> = clusters;
+        let sessions = match &route.session {
+            None => HashMap::new(),
+            Some(_) => sessions(&clusters),
+        };
         let mirrors = route.mirrors.iter().map(|mirror| &mirror.destination);
         hosts.extend(mirrors.clone().map(|destination| destination.host.clone()));
         let mirror_clusters = mirrors.map(|destination| self.destination(destination)).collect();
@@ -43,6 +53,7 @@ impl Clusters<'_, '_> {
             retry: route.retry.clone().unwrap_or_else(|| self.shared.retry.clone()),
             clusters,
             mirror_clusters,
+            sessions,
         })
     }
 
@@ -95,19 +106,16 @@ impl Clusters<'_, '_> {
             .as_ref()
             .map(|policy| policy.traffic_policy(subset, port.number));
         let traffic = traffic.unwrap_or_default();
-        let keeping = balancing::keeping(&traffic.connection_pool);
-        if let Some(ClientTls::Originate(_) | ClientTls::Unusable) = &traffic.tls {
-            let source = policy.iter().flat_map(|policy| policy.sources.first());
-            self.problems.extend(source.map(|source| {
-                Problem::error(
-                    source.clone(),
-                    "spec.trafficPolicy.tls",
-                    format!("TLS of its own is not spoken to endpoints by this version, so nothing is sent to {host}"),
-                    "leave out `tls`: what endpoints of the mesh get is encrypted by the mesh",
-                )
-            }));
-            return None;
-        }
+        let sources = policy.as_ref().map_or(&[][..], |policy| &policy.sources);
+        let layers = self.shared.layers(&service, port, &traffic, sources, self.memory);
+        let layers = match layers {
+            Ok(layers) => layers,
+            Err(problem) => {
+                self.problems.extend(problem);
+                return None;
+            }
+        };
+        let keeping = &balancing::keeping(&traffic.connection_pool, layers);
         let learns = traffic.outlier_detection.is_some() || traffic.load_balancer.warmup.is_some();
         let kind = if port.protocol == AppProtocol::Tcp || port.protocol == AppProtocol::Tls {
             "tcp"
@@ -117,24 +125,33 @@ impl Clusters<'_, '_> {
         let suffix = subset.map(|name| format!("/{name}")).unwrap_or_default();
         let name = format!("inbound-vip|{}|{kind}{suffix}|{}", port.number, service.hostname);
         let name: Arc<str> = name.into();
-        let endpoints = service
-            .usable_endpoints(port.number)
-            .filter(|endpoint| chosen.is_none_or(|subset| subset.selects(&endpoint.workload.labels)))
-            .filter_map(|endpoint| {
-                let waypoint = &self.shared.waypoint.key;
-                let leg = self
-                    .shared
-                    .mesh
-                    .to_endpoint(waypoint, &service, port.number, endpoint);
-                let upstream = self.upstreams.get(&endpoint.workload, leg, keeping)?;
-                let standing = learns.then(|| self.memory.standing(&name, &upstream));
-                let weight = endpoint.workload.capacity;
-                Some(Arc::new(match standing {
-                    Some(standing) => Endpoint::with_standing(upstream, weight, standing),
-                    None => Endpoint::with_weight(upstream, weight),
-                }))
+        let selected =
+            |endpoint: &MeshEndpoint| chosen.is_none_or(|subset| subset.selects(&endpoint.workload.labels));
+        let beyond = self.beyond(&service, port.number, keeping, selected);
+        let mut upstreams: Vec<Upstream> = Vec::new();
+        for endpoint in service.usable_endpoints(port.number).filter(|it| selected(it)) {
+            let (waypoint, mesh) = (&self.shared.waypoint.key, self.shared.mesh);
+            let leg = mesh.to_endpoint(waypoint, &service, port.number, endpoint);
+            upstreams.extend(self.upstreams.get(&endpoint.workload, leg, keeping));
+        }
+        if service.resolution == Resolution::Dns {
+            for (host, endpoint) in named(&service, port.number).filter(|(_, it)| selected(it)) {
+                let port = endpoint.ports.get(&port.number).copied().unwrap_or(port.number);
+                let addresses = self.shared.names.known(&host).addresses.into_iter();
+                let addresses = addresses.map(|ip| SocketAddr::new(ip, port));
+                let workload = &endpoint.workload;
+                upstreams.extend(addresses.map(|address| self.upstreams.named(workload, address, keeping)));
+            }
+        }
+        let endpoints = upstreams.into_iter().map(|upstream| {
+            let standing = learns.then(|| self.memory.standing(&name, &upstream));
+            let weight = upstream.workload.capacity;
+            Arc::new(match standing {
+                Some(standing) => Endpoint::with_standing(upstream, weight, standing),
+                None => Endpoint::with_weight(upstream, weight),
             })
-            .collect::<Vec<_>>();
+        });
+        let endpoints = endpoints.collect();
         if traffic.load_balancer.simple == LoadBalancing::Passthrough {
             let source = policy.iter().flat_map(|policy| policy.sources.first());
             self.problems.extend(source.map(|source| {
@@ -147,7 +164,7 @@ impl Clusters<'_, '_> {
             }));
         }
         let own = self.shared.place.as_ref();
-        let endpoints = balancing::arranged(endpoints, &traffic, own);
+        let endpoints = balancing::arranged(endpoints, &traffic, own, self.shared.locality.as_ref());
         let breaker = balancing::limits(&traffic).map(|limits| self.memory.breaker(&name, limits));
         let hash_key = traffic.load_balancer.consistent_hash.map(|hash| hash.key);
         let cluster = Cluster::new(
@@ -157,6 +174,61 @@ impl Clusters<'_, '_> {
             traffic.load_balancer.warmup.is_some(),
         );
         let cluster = cluster.hashed_by(hash_key).limited_by(breaker);
-        Some(Arc::new(cluster.spoken_by(&traffic.connection_pool)))
+        let cluster = cluster.spoken_by(&traffic.connection_pool);
+        Some(Arc::new(cluster.leading_to(beyond)))
     }
+
+    /// Where the endpoints are of a service that does not list them.
+    fn beyond(
+        &mut self,
+        service: &Service,
+        port: u16,
+        keeping: &Keeping,
+        selected: impl Fn(&MeshEndpoint) -> bool,
+    ) -> Option<Beyond> {
+        let names = &self.shared.names;
+        let (lead, workload) = match service.resolution {
+            Resolution::Static | Resolution::Dns => return None,
+            Resolution::None => (Lead::Address, Arc::new(self.shared.mesh.stand_in(service))),
+            Resolution::DnsRoundRobin => {
+                let (host, endpoint) = named(service, port).find(|(_, endpoint)| selected(endpoint))?;
+                let port = endpoint.ports.get(&port).copied().unwrap_or(port);
+                (
+                    Lead::Name(Arc::clone(names), host, port),
+                    Arc::clone(&endpoint.workload),
+                )
+            }
+            Resolution::DynamicDns => {
+                let mut endpoints = service.named_endpoints(port);
+                let (_, endpoint) = endpoints.find(|(_, endpoint)| selected(endpoint))?;
+                let port = endpoint.ports.get(&port).copied().unwrap_or(port);
+                let suffix = service.hostname.trim_start_matches('*').to_owned();
+                (
+                    Lead::Own(Arc::clone(names), suffix, port),
+                    Arc::clone(&endpoint.workload),
+                )
+            }
+        };
+        Some(Beyond::new(lead, self.upstreams.dialer(), &workload, keeping))
+    }
+}
+
+/// The endpoints that sessions may name.
+fn sessions(
+    clusters: &[Option<Arc<Cluster>>],
+) -> HashMap<EndpointMark, (Arc<Cluster>, Arc<Endpoint<Upstream>>)> {
+    let of = |cluster: &Arc<Cluster>| {
+        let endpoints = cluster.endpoints().map(|endpoint| {
+            let mark = EndpointMark::of(&endpoint.data.workload.uid);
+            (mark, (Arc::clone(cluster), Arc::clone(endpoint)))
+        });
+        endpoints.collect::<Vec<_>>()
+    };
+    clusters.iter().flatten().flat_map(of).collect()
+}
+
+/// The endpoints of a service that are known by name.
+fn named(service: &Service, port: u16) -> impl Iterator<Item = (Host, &MeshEndpoint)> {
+    let named = service.named_endpoints(port);
+    named.filter_map(|(name, endpoint)| Some((name.parse().ok()?, endpoint)))
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use cairn_balance::{Standing, Standings};
+use cairn_dial::{Fingerprint, Tls, TlsSettings};
 
 use crate::breaker::{Breaker, Limits};
 use crate::clock;
@@ -19,6 +20,8 @@ type Known = (Arc<str>, Arc<str>, SocketAddr);
 pub(super) struct Memory {
     standings: Standings<Known>,
     breakers: HashMap<Arc<str>, Weak<Breaker>>,
+    /// What TLS has been built of settings, with the sessions that it remembers, and whether this version has asked for it.
+    tls: HashMap<Fingerprint, (Tls, bool)>,
     /// Of the version that is being compiled.
     clusters: HashMap<Wanted, Option<Arc<Cluster>>>,
 }
@@ -30,6 +33,18 @@ impl Memory {
     /// Begins another version.
     pub(super) fn begin(&mut self) {
         self.clusters.clear();
+    }
+
+    /// TLS of these settings.
+    pub(super) fn tls(&mut self, settings: &TlsSettings) -> Result<Tls, String> {
+        let fingerprint = settings.fingerprint();
+        if let Some((tls, asked)) = self.tls.get_mut(&fingerprint) {
+            *asked = true;
+            return Ok(tls.clone());
+        }
+        let tls = Tls::new(settings).map_err(|error| error.to_string())?;
+        self.tls.insert(fingerprint, (tls.clone(), true));
+        Ok(tls)
     }
 
     /// The cluster that this version has already made of a host's port and subset.
@@ -66,6 +81,7 @@ impl Memory {
     pub(super) fn sweep(&mut self) {
         self.clusters.clear();
         self.standings.sweep();
+        self.tls.retain(|_, (_, asked)| std::mem::take(asked));
         self.breakers.retain(|_, breaker| breaker.strong_count() > 0);
     }
 }

@@ -64,6 +64,7 @@ fn routes_that_lead_past_policies_are_told() {
         Key::new("default", "waypoint"),
         Arc::new(Dialer::offline()),
         Arc::default(),
+        Arc::new(crate::names::Names::offline()),
     );
     let none: [&str; 0] = [];
     assert_eq!(past(&mut compiler, ""), none);
@@ -110,6 +111,7 @@ fn names(plugins: &[String]) -> (Vec<String>, Vec<String>) {
         Key::new("default", "waypoint"),
         Arc::new(Dialer::offline()),
         Arc::default(),
+        Arc::new(crate::names::Names::offline()),
     );
     let state = cairn_config::from_str(&format!("{MESH}{}", plugins.concat()), Path::new("mesh.yaml"));
     let (plans, problems) = compiler.compile(&state);

@@ -77,6 +77,7 @@ impl Scene {
             cairn_api::meta::Key::new("default", "waypoint"),
             Arc::clone(&dialer),
             Arc::default(),
+            Arc::new(crate::names::Names::offline()),
         );
         let plans = plans(&mut compiler, &endpoint, 1, more);
         let (sender, lines) = mpsc::channel(16);

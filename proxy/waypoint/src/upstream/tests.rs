@@ -5,10 +5,27 @@
     clippy::indexing_slicing
 )]
 
+use std::io;
+use std::time::Duration;
+
+use cairn_mesh::Snapshot;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use super::*;
+use crate::sought::Sought;
+
+/// Nothing is said of who is there.
+fn sought(mesh: &Snapshot) -> Sought<'_> {
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    Sought {
+        mesh,
+        source: nowhere,
+        destination: nowhere,
+        host: None,
+    }
+}
 
 /// Bytes that are not HTTP end in order when they are shut down, and only then.
 #[tokio::test]
@@ -18,10 +35,13 @@ async fn a_connection_in_the_clear_is_cut_like_a_tunnel() {
         dialer: Arc::new(Dialer::offline()),
         address: listener.local_addr().unwrap(),
         way: Way::Plain,
+        keepalive: None,
+        layering: None,
     };
     let connections = Connections::new(dial, Keeping::default());
+    let mesh = Snapshot::default();
     for shut_down in [false, true] {
-        let mut stream = connections.open().await.unwrap();
+        let mut stream = connections.open(&sought(&mesh)).await.unwrap();
         let (mut peer, _) = listener.accept().await.unwrap();
         stream.write_all(b"half").await.unwrap();
         peer.read_exact(&mut [0; 4]).await.unwrap();
@@ -56,11 +76,14 @@ async fn a_connection_that_is_not_http_has_the_time_of_its_rule_to_open() {
         dialer: Arc::new(Dialer::offline()),
         address,
         way: Way::Plain,
+        keepalive: None,
+        layering: None,
     };
     let keeping = Keeping {
         connect_timeout: Some(brief),
         ..Keeping::default()
     };
-    let opened = Connections::new(dial, keeping).open().await;
+    let mesh = Snapshot::default();
+    let opened = Connections::new(dial, keeping).open(&sought(&mesh)).await;
     assert!(matches!(opened, Err(DialError::Timeout)));
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cairn_api::meta::Key;
+use serde_json::{Value, json};
 
 use crate::objects::Objects;
 use crate::store::from_str;
@@ -141,4 +142,80 @@ fn gateways_keep_class_and_purpose() {
         expected("istio-mesh", "(unreadable)", false)
     );
     assert_eq!(gateway("{}", "["), expected("(unreadable)", "", false));
+}
+
+/// What a document that cannot be read leaves of an object of this kind, as JSON.
+fn left(kind: &str, spec: &str) -> Option<Value> {
+    let text = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\nmetadata: {{name: r}}\nspec: {spec}\n"
+    );
+    let objects = objects(&text);
+    let key = Key::new("default", "r");
+    match kind {
+        "HTTPRoute" => objects.http_routes.get(&key).map(|object| json!(object.spec)),
+        "GRPCRoute" => objects.grpc_routes.get(&key).map(|object| json!(object.spec)),
+        "TCPRoute" => objects.tcp_routes.get(&key).map(|object| json!(object.spec)),
+        "TLSRoute" => objects.tls_routes.get(&key).map(|object| json!(object.spec)),
+        _ => objects
+            .backend_tls_policies
+            .get(&key)
+            .map(|object| json!(object.spec)),
+    }
+}
+
+#[test]
+fn routes_keep_their_parents_and_lead_nowhere() {
+    let rules = json!([{"backendRefs": [{"name": "(unreadable)"}]}]);
+    let parents = "parentRefs: [{group: '', kind: Service, name: s, sectionName: http, port: 80}]";
+    let whole = json!([{"group": "", "kind": "Service", "name": "s", "sectionName": "http", "port": 80}]);
+    for kind in ["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"] {
+        assert_eq!(
+            left(kind, &format!("{{{parents}, rules: 5}}")),
+            Some(json!({"parentRefs": whole, "rules": rules})),
+            "{kind}"
+        );
+        // A port that is none narrows nothing.
+        let parents = "parentRefs: [{group: core, kind: Service, name: s, port: many}]";
+        assert_eq!(
+            left(kind, &format!("{{{parents}}}")),
+            Some(json!({"parentRefs": [{"group": "core", "kind": "Service", "name": "s"}], "rules": rules}))
+        );
+        // Nobody knows what these are for.
+        for spec in [
+            "{parentRefs: 1}",
+            "{parentRefs: [1]}",
+            "{rules: 1}",
+            "5",
+            "{parentRefs: [{name: s}], parentRefs: [{name: t}]}",
+            "{parentRefs: [{name: s, name: t}]}",
+            &format!("{{{parents}"),
+        ] {
+            assert_eq!(left(kind, spec), None, "{kind} {spec}");
+        }
+    }
+    let names = left(
+        "TLSRoute",
+        "{parentRefs: [{name: s}], hostnames: [a.example], rules: 1}",
+    )
+    .unwrap();
+    assert_eq!(names["hostnames"], json!(["a.example"]));
+    let names = left(
+        "TLSRoute",
+        "{parentRefs: [{name: s}], hostnames: [[a]], rules: 1}",
+    )
+    .unwrap();
+    assert_eq!(names.get("hostnames"), None, "all names");
+}
+
+#[test]
+fn tls_policies_keep_their_targets_and_trust_nobody() {
+    let of = |spec: &str| left("BackendTLSPolicy", spec).unwrap();
+    assert_eq!(
+        of("{targetRefs: [{group: core, kind: Service, name: s, sectionName: https}], validation: 1}"),
+        json!({"targetRefs": [{"group": "core", "kind": "Service", "name": "s", "sectionName": "https"}]})
+    );
+    let all = json!({"targetRefs": [{"kind": "Service", "name": "(unreadable)"}]});
+    for spec in ["{targetRefs: 1}", "{validation: 1}", "5", "{targetRefs: ["] {
+        assert_eq!(of(spec), all, "{spec}");
+    }
 }

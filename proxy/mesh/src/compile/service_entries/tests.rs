@@ -109,19 +109,59 @@ fn resolutions() {
     let service = mesh.snapshot.service_by_host("db.example").unwrap();
     assert_eq!(service.load_balancing.mode, Mode::Passthrough);
     assert!(service.endpoints.is_empty());
+}
+
+/// The names that traffic to port 5432 is sent to, with their ports, and how many endpoints have addresses.
+fn named(mesh: &Mesh, host: &str) -> (Vec<String>, usize) {
+    let service = mesh.snapshot.service_by_host(host).unwrap();
+    let named = service.named_endpoints(5432);
+    let named = named.map(|(name, endpoint)| format!("{name}:{}", endpoint.ports[&5432]));
+    (named.collect(), service.usable_endpoints(5432).count())
+}
+
+#[test]
+fn endpoints_may_be_names() {
+    let mesh = entry(&format!(
+        "hosts: [db.example], addresses: [127.0.50.1], {PORTS}, resolution: DNS,
+         endpoints: [{{address: 127.0.90.1}}, {{address: x.example, ports: {{pg: 7}}}}, {{address: 'unix:///run/x'}}]"
+    ));
+    mesh.expect_problems(&["spec.endpoints[2].address: `unix:///run/x` is neither an IP address nor a name"]);
+    assert_eq!(named(&mesh, "db.example"), (vec!["x.example:7".to_owned()], 1));
 
     let mesh = entry(&format!(
-        "hosts: [db.example], addresses: [127.0.50.1], {PORTS}, resolution: DNS, endpoints: [{{address: 127.0.90.1}}, {{address: x.example}}]"
+        "hosts: [db.example], addresses: [127.0.50.1], {PORTS}, resolution: STATIC, endpoints: [{{address: x.example}}]"
     ));
-    mesh.expect_problems(&["spec.endpoints[1].address: `x.example`"]);
-    assert_eq!(
-        mesh.snapshot
-            .service_by_host("db.example")
-            .unwrap()
-            .endpoints
-            .len(),
-        1
-    );
+    mesh.expect_problems(&["spec.endpoints[0].address: `x.example` is not an IP address"]);
+    assert_eq!(named(&mesh, "db.example"), (Vec::new(), 0));
+}
+
+#[test]
+fn hosts_are_their_own_endpoints() {
+    let mesh = entry(&format!(
+        "hosts: [A.example, b.example], addresses: [127.0.50.1], {PORTS}, resolution: DNS_ROUND_ROBIN"
+    ));
+    mesh.expect_problems(&[]);
+    for host in ["a.example", "b.example"] {
+        assert_eq!(named(&mesh, host), (vec![format!("{host}:15432")], 0));
+    }
+
+    let mesh = entry(&format!(
+        "hosts: ['*.example'], addresses: [127.0.50.1], {PORTS}, resolution: DYNAMIC_DNS"
+    ));
+    mesh.expect_problems(&[]);
+    assert_eq!(named(&mesh, "*.example"), (vec!["*.example:15432".to_owned()], 0));
+
+    let mesh = entry(&format!(
+        "hosts: ['*.example'], addresses: [127.0.50.1], {PORTS}, resolution: DNS"
+    ));
+    mesh.expect_problems(&["spec.hosts: a name with a `*` has no address"]);
+    assert_eq!(named(&mesh, "*.example"), (Vec::new(), 0));
+
+    let mesh = entry(&format!(
+        "hosts: ['*.example'], location: MESH_INTERNAL, addresses: [127.0.50.1], {PORTS}, resolution: DYNAMIC_DNS"
+    ));
+    mesh.expect_problems(&["spec.location: names that requests bring lead out of the mesh"]);
+    assert_eq!(named(&mesh, "*.example"), (Vec::new(), 0));
 }
 
 #[test]

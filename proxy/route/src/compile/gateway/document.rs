@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use cairn_api::gateway::{
     GrpcBackendRef, GrpcRoute, GrpcRouteFilter, GrpcRouteFilterType, GrpcRouteMatch, GrpcRouteRule,
     HttpBackendRef, HttpRoute, HttpRouteFilter, HttpRouteFilterType, HttpRouteMatch, HttpRouteRetry,
-    HttpRouteRule, HttpRouteTimeouts, ParentReference,
+    HttpRouteRule, HttpRouteTimeouts, ParentReference, SessionPersistence,
 };
 use cairn_api::meta::{Kind, ObjectRef};
 
@@ -28,6 +28,7 @@ pub(super) struct Rule<'a> {
     pub(super) backends: Cow<'a, [HttpBackendRef]>,
     pub(super) timeouts: Option<&'a HttpRouteTimeouts>,
     pub(super) retry: Option<&'a HttpRouteRetry>,
+    pub(super) session: Option<&'a SessionPersistence>,
 }
 
 /// Conditions on a request.
@@ -77,6 +78,7 @@ impl<'a> Rule<'a> {
             backends: Cow::default(),
             timeouts: None,
             retry: None,
+            session: None,
         }
     }
 
@@ -89,6 +91,7 @@ impl<'a> Rule<'a> {
             backends: Cow::Borrowed(&rule.backend_refs),
             timeouts: rule.timeouts.as_ref(),
             retry: rule.retry.as_ref(),
+            session: rule.session_persistence.as_ref(),
             ..empty
         }
     }
@@ -100,6 +103,7 @@ impl<'a> Rule<'a> {
             matches: rule.matches.iter().map(Match::Grpc).collect(),
             filters: rule.filters.iter().map(filter).collect(),
             backends: rule.backend_refs.iter().map(backend).collect(),
+            session: rule.session_persistence.as_ref(),
             ..empty
         }
     }

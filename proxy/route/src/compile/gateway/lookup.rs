@@ -23,9 +23,28 @@ pub(super) struct Lookup<'a, 'b> {
     pub(super) inputs: &'a Inputs<'b>,
     /// The references that lead nowhere, so far.
     pub(super) unresolved: Vec<Unresolved>,
+    /// Whether references are looked up at all.
+    looks: bool,
 }
 
-impl Lookup<'_, '_> {
+impl<'a, 'b> Lookup<'a, 'b> {
+    pub(super) fn new(route: &'a ObjectRef, inputs: &'a Inputs<'b>) -> Lookup<'a, 'b> {
+        Lookup {
+            route,
+            inputs,
+            unresolved: Vec::new(),
+            looks: true,
+        }
+    }
+
+    /// A lookup for what is wrong with the route by itself: whether a reference leads somewhere is up to the mesh.
+    pub(super) fn blind(route: &'a ObjectRef, inputs: &'a Inputs<'b>) -> Lookup<'a, 'b> {
+        Lookup {
+            looks: false,
+            ..Lookup::new(route, inputs)
+        }
+    }
+
     /// The host and port that a reference means. Else it leads nowhere: that is found, and told.
     pub(super) fn resolve(
         &mut self,
@@ -33,6 +52,9 @@ impl Lookup<'_, '_> {
         field: &str,
         findings: &mut Findings,
     ) -> Result<(String, u16), String> {
+        if !self.looks {
+            return Ok((reference.name.clone(), reference.port.unwrap_or_default()));
+        }
         let (reason, name, message, hint) = match self.target(reference) {
             Ok(target) => return Ok(target),
             Err(refused) => refused,

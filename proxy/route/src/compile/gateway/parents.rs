@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cairn_api::gateway::{GrpcRoute, HttpRoute, ParentReference};
+use cairn_api::gateway::{GrpcRoute, HttpRoute, ParentReference, TcpRoute, TlsRoute};
 use cairn_api::meta::{Kind, ObjectRef};
 
 use crate::compile::inputs::Inputs;
@@ -17,10 +17,12 @@ const ISTIO: &str = "networking.istio.io";
 pub struct GatewayRoutes {
     http: HashMap<ObjectRef, Vec<Arc<HttpRoute>>>,
     grpc: HashMap<ObjectRef, Vec<Arc<GrpcRoute>>>,
+    tcp: HashMap<ObjectRef, Vec<Arc<TcpRoute>>>,
+    tls: HashMap<ObjectRef, Vec<Arc<TlsRoute>>>,
 }
 
 impl GatewayRoutes {
-    /// Indexes all routes.
+    /// Indexes all routes of requests.
     pub fn new(http: &[Arc<HttpRoute>], grpc: &[Arc<GrpcRoute>]) -> GatewayRoutes {
         let mut index = GatewayRoutes::default();
         for route in http {
@@ -36,6 +38,22 @@ impl GatewayRoutes {
         index
     }
 
+    /// Indexes all routes of connections too.
+    #[must_use]
+    pub fn with_connections(mut self, tcp: &[Arc<TcpRoute>], tls: &[Arc<TlsRoute>]) -> GatewayRoutes {
+        for route in tcp {
+            for parent in parents(&route.spec.parent_refs, &route.metadata.namespace) {
+                add(self.tcp.entry(parent).or_default(), route);
+            }
+        }
+        for route in tls {
+            for parent in parents(&route.spec.parent_refs, &route.metadata.namespace) {
+                add(self.tls.entry(parent).or_default(), route);
+            }
+        }
+        self
+    }
+
     /// The HTTPRoutes that name a Service or ServiceEntry as their parent.
     pub fn http(&self, parent: &ObjectRef) -> &[Arc<HttpRoute>] {
         self.http.get(parent).map(Vec::as_slice).unwrap_or_default()
@@ -44,6 +62,16 @@ impl GatewayRoutes {
     /// The GRPCRoutes that name it.
     pub fn grpc(&self, parent: &ObjectRef) -> &[Arc<GrpcRoute>] {
         self.grpc.get(parent).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The TCPRoutes that name it.
+    pub fn tcp(&self, parent: &ObjectRef) -> &[Arc<TcpRoute>] {
+        self.tcp.get(parent).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The TLSRoutes that name it.
+    pub fn tls(&self, parent: &ObjectRef) -> &[Arc<TlsRoute>] {
+        self.tls.get(parent).map(Vec::as_slice).unwrap_or_default()
     }
 }
 

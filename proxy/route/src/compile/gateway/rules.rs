@@ -11,6 +11,7 @@ use super::filters::{self, Filtered};
 use super::lookup::Lookup;
 use super::matches::{self, Matched};
 use super::precedence::Rank;
+use super::sessions;
 use crate::compile::findings::Findings;
 use crate::compile::rewrites::Change;
 use crate::destination::WeightedDestinations;
@@ -19,6 +20,7 @@ use crate::matcher::Matcher;
 use crate::redirect::Redirect;
 use crate::retry::{Retry, RetryOn};
 use crate::route::{Action, Route};
+use crate::session::SessionPersistence;
 use crate::text::TextMatch;
 
 /// A rule, compiled.
@@ -35,6 +37,7 @@ struct Plan {
     filtered: Filtered,
     timeout: Option<Duration>,
     retry: Option<Retry>,
+    session: Option<SessionPersistence>,
 }
 
 enum Target {
@@ -85,6 +88,15 @@ fn plan(
 ) -> Option<Plan> {
     let filtered = filters::of_rule(&rule.filters, &rule.field, lookup, findings);
     let timing = timing(rule.timeouts, rule.retry, &rule.field, findings);
+    let session = rule.session.map(|form| {
+        let name = format!("{} {}", lookup.route, rule.name);
+        sessions::compile(
+            form,
+            &name,
+            &format!("{}.sessionPersistence", rule.field),
+            findings,
+        )
+    });
     let mut filtered = filtered?;
     let target = match filtered.redirect.take() {
         Some((redirect, change)) => {
@@ -125,11 +137,16 @@ fn plan(
         return None;
     }
     let (timeout, retry) = timing?;
+    let session = match session {
+        Some(session) => Some(session?),
+        None => None,
+    };
     Some(Plan {
         target,
         filtered,
         timeout,
         retry,
+        session,
     })
 }
 
@@ -168,12 +185,14 @@ fn route(
     };
     Route {
         name: rule.name.clone(),
+        stat_prefix: None,
         matches: matcher,
         action,
         rewrite,
         response_headers,
         timeout: plan.and_then(|plan| plan.timeout),
         retry: plan.and_then(|plan| plan.retry.clone()),
+        session: plan.and_then(|plan| plan.session.clone()),
         fault: None,
         cors: plan.and_then(|plan| plan.filtered.cors.clone()),
         mirrors: plan.map(|plan| plan.filtered.mirrors.clone()).unwrap_or_default(),

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use cairn_api::gateway::{GrpcRoute, HttpRoute, ParentReference, ReferenceGrant};
+use cairn_api::gateway::{GrpcRoute, HttpRoute, ParentReference, ReferenceGrant, TcpRoute, TlsRoute};
 use cairn_api::meta::{Condition, ObjectRef};
 
+use super::connections;
 use super::document::Document;
 use super::lookup::{Lookup, Unresolved};
 use super::{parents, rules};
 use crate::compile::findings::Findings;
 use crate::compile::inputs::{Inputs, KnownService, KnownServices};
+use crate::condition::{ParentStatus, condition};
 
 /// The mesh around a route.
 #[derive(Clone, Copy)]
@@ -22,15 +24,6 @@ pub struct RouteScope<'a> {
     pub reference_grants: &'a [Arc<ReferenceGrant>],
 }
 
-/// What is to be said of a route under one of its parents: an entry of `status.parents`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ParentStatus {
-    /// The parent.
-    pub parent: ParentReference,
-    /// `Accepted` and `ResolvedRefs`, and `PartiallyInvalid` when some rules are; without generation and time.
-    pub conditions: Vec<Condition>,
-}
-
 /// The status of an HTTPRoute, for each parent that is a Service or a ServiceEntry. Other parents are others' matter.
 pub fn http_route_status(route: &HttpRoute, scope: &RouteScope<'_>) -> Vec<ParentStatus> {
     status(&Document::http(route), scope)
@@ -41,26 +34,49 @@ pub fn grpc_route_status(route: &GrpcRoute, scope: &RouteScope<'_>) -> Vec<Paren
     status(&Document::grpc(route), scope)
 }
 
+/// The status of a TCPRoute, likewise.
+pub fn tcp_route_status(route: &TcpRoute, scope: &RouteScope<'_>) -> Vec<ParentStatus> {
+    status_of_connections(&connections::Document::tcp(route), scope)
+}
+
+/// The status of a TLSRoute, likewise.
+pub fn tls_route_status(route: &TlsRoute, scope: &RouteScope<'_>) -> Vec<ParentStatus> {
+    status_of_connections(&connections::Document::tls(route), scope)
+}
+
 fn status(document: &Document<'_>, scope: &RouteScope<'_>) -> Vec<ParentStatus> {
+    of_parents(&document.object, document.parents, scope, |lookup, findings| {
+        let rules = document.rules.iter();
+        rules
+            .map(|rule| rules::compile(rule, lookup, findings).refused)
+            .collect()
+    })
+}
+
+fn status_of_connections(document: &connections::Document<'_>, scope: &RouteScope<'_>) -> Vec<ParentStatus> {
+    of_parents(&document.object, document.parents, scope, |lookup, findings| {
+        document.compile(lookup, findings).refused
+    })
+}
+
+/// What is said under each parent; `compile` tells of each rule why it is refused.
+fn of_parents(
+    route: &ObjectRef,
+    references: &[ParentReference],
+    scope: &RouteScope<'_>,
+    compile: impl FnOnce(&mut Lookup<'_, '_>, &mut Findings) -> Vec<Option<String>>,
+) -> Vec<ParentStatus> {
     let inputs = Inputs {
         services: Some(scope.services),
         reference_grants: scope.reference_grants,
         ..Inputs::default()
     };
-    let mut findings = Findings::new(document.object.clone());
-    let mut lookup = Lookup {
-        route: &document.object,
-        inputs: &inputs,
-        unresolved: Vec::new(),
-    };
-    let compiled = document
-        .rules
-        .iter()
-        .map(|rule| rules::compile(rule, &mut lookup, &mut findings));
-    let refused: Vec<Option<String>> = compiled.map(|rule| rule.refused).collect();
+    let mut findings = Findings::new(route.clone());
+    let mut lookup = Lookup::new(route, &inputs);
+    let refused = compile(&mut lookup, &mut findings);
     let unresolved = lookup.unresolved;
-    let namespace = document.object.namespace.as_str();
-    let references = document.parents.iter();
+    let namespace = route.namespace.as_str();
+    let references = references.iter();
     references
         .filter_map(|reference| {
             let parent = parents::parent(reference, namespace)?;
@@ -115,15 +131,5 @@ fn resolved(unresolved: &[Unresolved]) -> Condition {
             let messages: Vec<&str> = unresolved.iter().map(|one| one.message.as_str()).collect();
             condition("ResolvedRefs", false, first.reason, messages.join("; "))
         }
-    }
-}
-
-fn condition(kind: &str, status: bool, reason: &str, message: String) -> Condition {
-    Condition {
-        type_: kind.to_owned(),
-        status: if status { "True" } else { "False" }.to_owned(),
-        reason: reason.to_owned(),
-        message,
-        ..Condition::default()
     }
 }

@@ -9,7 +9,7 @@ use crate::fault::{AbortStatus, Percentage};
 use crate::redirect::RedirectPort;
 use crate::rewrite::PathRewrite;
 use crate::route::{Action, Route};
-use crate::template::Facts;
+use crate::template::testing::facts;
 
 fn with(part: Value) -> Value {
     let mut route = json!({"route": forward()});
@@ -84,23 +84,6 @@ fn the_authority_of_the_route_goes_before_that_of_the_destination() {
         Some(HeaderValue::from_static("set")),
     );
     assert_eq!(authority(json!({})), None);
-}
-
-fn facts() -> Facts<'static> {
-    Facts {
-        method: "GET",
-        path: "/",
-        authority: "reviews",
-        scheme: "http",
-        protocol: "HTTP/1.1",
-        downstream_remote: "10.0.0.1:5000".parse().unwrap(),
-        downstream_local: "10.0.0.2:9080".parse().unwrap(),
-        downstream_peer: None,
-        start: std::time::SystemTime::UNIX_EPOCH,
-        route_name: "",
-        upstream_host: None,
-        response_code: None,
-    }
 }
 
 #[test]
@@ -374,4 +357,47 @@ fn a_rewrite_of_what_is_not_forwarded_is_pointed_out() {
         problems(json!({"redirect": {"uri": "/"}, "rewrite": {"uri": "/"}})),
         ["warning spec.http[0].rewrite: only what is forwarded is rewritten"],
     );
+}
+
+#[test]
+fn a_variable_without_a_value_here_is_pointed_out() {
+    let set = |value: &str| json!({"headers": {"request": {"set": {"x-a": value}}}});
+    let found = problems(with(set("%CONNECTION_ID%")));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("unsupported spec.http[0].headers.request.set.x-a: ")
+            && found[0].contains("CONNECTION_ID"),
+        "{found:?}"
+    );
+    let found = problems(with(set("%PROTOCOL(x)%")));
+    assert!(
+        found[0].starts_with("error spec.http[0].headers.request.set.x-a: "),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn other_localities_are_tried_where_it_is_asked_for() {
+    let remote = |value: Value| {
+        only(with(
+            json!({"retries": {"attempts": 3, "retryRemoteLocalities": value}}),
+        ))
+        .retry
+    };
+    assert!(remote(json!(true)).unwrap().remote_localities);
+    assert!(!remote(json!(false)).unwrap().remote_localities);
+    assert!(!remote(Value::Null).unwrap().remote_localities);
+}
+
+#[test]
+fn requests_are_counted_by_the_prefix_of_their_match() {
+    let prefix = |block: Value| {
+        let route = only(json!({"match": [block], "route": forward()}));
+        route.stat_prefix.as_deref().map(str::to_owned)
+    };
+    assert_eq!(
+        prefix(json!({"uri": {"prefix": "/"}, "statPrefix": "all"})).as_deref(),
+        Some("all")
+    );
+    assert_eq!(prefix(json!({"uri": {"prefix": "/"}})), None);
 }

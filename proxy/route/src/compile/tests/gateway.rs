@@ -1,8 +1,11 @@
+mod connections;
 mod filters;
 mod matching;
 mod oracle;
 mod references;
+mod sessions;
 mod status;
+mod unreadable;
 
 use std::sync::Arc;
 

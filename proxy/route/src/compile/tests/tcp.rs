@@ -38,6 +38,7 @@ fn routes(spec: Value) -> TcpRoutes {
 fn to(address: &str) -> Connection<'static> {
     Connection {
         destination: address.parse().unwrap(),
+        client: "10.9.8.7".parse().unwrap(),
         server_name: None,
         source: None,
     }
@@ -103,6 +104,27 @@ fn the_client_decides() {
 }
 
 #[test]
+fn the_address_of_the_client_decides() {
+    let routes = routes(json!({"tcp": [
+        {"match": [{"sourceSubnet": "10.1.0.0/16"}], "route": forward()},
+        {"match": [{"sourceSubnet": "fd00::1", "destinationSubnets": ["10.0.0.1"]}], "route": forward()},
+    ]}));
+    let from = |client: &str, to: &str| {
+        let connection = Connection {
+            client: client.parse().unwrap(),
+            ..self::to(to)
+        };
+        found(&routes, &connection)
+    };
+    let (first, second) = (Some("spec.tcp[0].match[0]"), Some("spec.tcp[1].match[0]"));
+    assert_eq!(from("10.1.2.3", "10.0.0.1").as_deref(), first);
+    assert_eq!(from("::ffff:10.1.2.3", "10.0.0.1").as_deref(), first);
+    assert_eq!(from("fd00::1", "10.0.0.1").as_deref(), second);
+    assert_eq!(from("fd00::1", "10.0.0.2"), None);
+    assert_eq!(from("fd00::2", "10.0.0.1"), None);
+}
+
+#[test]
 fn server_names_decide_before_everything_else() {
     let routes = routes(json!({
         "hosts": ["reviews", "*.example"],
@@ -163,6 +185,10 @@ fn what_does_not_compile_closes_or_is_passed_over() {
             json!({"tcp": [{"route": forward()}, {"match": [{"destinationSubnets": ["10.0.0.0/40"]}], "route": forward()}]}),
             "tcp[1].match[0].destinationSubnets[0]",
         ),
+        (
+            json!({"tcp": [{"route": forward()}, {"match": [{"sourceSubnet": "ten"}], "route": forward()}]}),
+            "tcp[1].match[0].sourceSubnet",
+        ),
         (json!({"tls": [{"route": forward()}]}), "tls[0].match"),
         (
             json!({"tls": [{"match": [{}], "route": forward()}]}),
@@ -171,6 +197,15 @@ fn what_does_not_compile_closes_or_is_passed_over() {
         (
             json!({"tls": [{"match": [{"sniHosts": ["a.example"]}], "route": forward()}]}),
             "tls[0].match[0].sniHosts[0]",
+        ),
+        (
+            // Of these some are none of its hosts.
+            json!({"hosts": ["reviews", "a.example"], "tls": [{"match": [{"sniHosts": ["*.example"]}], "route": forward()}]}),
+            "tls[0].match[0].sniHosts[0]",
+        ),
+        (
+            json!({"hosts": ["*"], "tls": [{"match": [{"sniHosts": ["*", "a*.example"]}], "route": forward()}]}),
+            "tls[0].match[0].sniHosts[1]",
         ),
     ] {
         let expected = format!("error spec.{field}: ");
@@ -184,17 +219,28 @@ fn what_does_not_compile_closes_or_is_passed_over() {
 #[test]
 fn what_has_no_effect_is_pointed_out() {
     let (_, problems) = compiled(json!({"tcp": [
-        {"match": [{"sourceSubnet": "10.0.0.0/8"}], "route": forward()},
+        {"match": [{"port": 9080}], "route": forward()},
         {"match": [{"destinationSubnets": ["10.0.0.0/8"]}], "route": forward()},
     ]}));
     let lines = lines(&problems);
     assert!(
-        lines[0].starts_with("warning spec.tcp[0].match[0].sourceSubnet: "),
-        "{lines:?}"
-    );
-    assert!(
-        lines[1].starts_with("warning spec.tcp[1].match[0]: no connection to port 9080 gets here"),
+        lines[0].starts_with("warning spec.tcp[1].match[0]: no connection to port 9080 gets here"),
         "{lines:?}"
     );
     assert!(compiled(json!({"http": [{"route": forward()}]})).0.is_none());
+}
+
+#[test]
+fn a_server_name_may_be_part_of_a_host() {
+    let (routes, problems) = compiled(json!({
+        "hosts": ["reviews", "*.example", "10.0.0.1"],
+        "tls": [{"match": [{"sniHosts": ["*.a.example", "B.example", "10.0.0.1"]}], "route": forward()}],
+    }));
+    let lines = lines(&problems);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("warning spec.tls[0].match[0].sniHosts[2]: "),
+        "{lines:?}"
+    );
+    assert!(routes.unwrap().asks_for_server_name());
 }

@@ -92,3 +92,15 @@ fn hashing_goes_before_a_simple_policy() {
     let (read, _) = balancer(json!({"consistentHash": {}}));
     assert_eq!(read, LoadBalancer::default());
 }
+
+#[test]
+fn zones_are_not_weighed() {
+    let (read, problems) = balancer(json!({"zoneAwareLbSetting": {"enabled": true}}));
+    assert_eq!(
+        (read, problems),
+        (
+            LoadBalancer::default(),
+            vec!["warning f.zoneAwareLbSetting".to_owned()]
+        )
+    );
+}

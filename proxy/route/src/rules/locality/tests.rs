@@ -120,3 +120,22 @@ fn what_is_wrong_is_said_and_left_out() {
     };
     assert_eq!(read, expected);
 }
+
+#[test]
+fn the_mesh_says_it_in_the_same_form() {
+    let object = ObjectRef::new(cairn_api::meta::Kind::ConfigMap, "istio-system", "istio");
+    let of_mesh = |form: Value| {
+        let form = serde_json::from_value(form).unwrap();
+        let (preference, problems) =
+            LocalityPreference::of_mesh(&form, &object, "data.mesh.localityLbSetting");
+        let fields: Vec<String> = problems.into_iter().map(|problem| problem.field).collect();
+        (preference, fields)
+    };
+    assert_eq!(of_mesh(json!({})), (LocalityPreference::default(), Vec::new()));
+    assert_eq!(
+        of_mesh(json!({"enabled": false})),
+        (LocalityPreference::Off, Vec::new())
+    );
+    let (_, fields) = of_mesh(json!({"failover": [{"from": "a", "to": "a"}]}));
+    assert_eq!(fields, ["data.mesh.localityLbSetting.failover[0]"]);
+}

@@ -1,6 +1,3 @@
-use std::net::SocketAddr;
-use std::time::SystemTime;
-
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
@@ -10,6 +7,7 @@ use crate::cors::CrossOrigin;
 use crate::head::RequestHead;
 use crate::route::{Action, Route};
 use crate::template::Facts;
+use crate::template::testing::facts;
 use crate::{redirect, rewrite};
 
 fn with(filters: Value) -> Value {
@@ -30,20 +28,9 @@ fn head<'a>(path: &'a str, headers: &'a HeaderMap) -> RequestHead<'a> {
 }
 
 fn operated(route: &Route, fields: &[(&'static str, &'static str)]) -> Vec<String> {
-    let address = SocketAddr::from(([127, 0, 0, 1], 80));
     let facts = Facts {
-        method: "GET",
-        path: "/",
-        authority: "reviews",
-        scheme: "http",
-        protocol: "HTTP/1.1",
-        downstream_remote: address,
-        downstream_local: address,
-        downstream_peer: None,
-        start: SystemTime::UNIX_EPOCH,
         route_name: "r",
-        upstream_host: None,
-        response_code: None,
+        ..facts()
     };
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
@@ -73,7 +60,7 @@ fn header_modifiers_of_rule_and_backend_are_merged() {
     }));
     assert_eq!(
         operated(&route, &[("x-gone", "1"), ("x-set", "0")]),
-        ["x-add: 100%", "x-own: 2", "x-port: 80", "x-set: 1"]
+        ["x-add: 100%", "x-own: 2", "x-port: 9080", "x-set: 1"]
     );
     assert_eq!(destinations(&route)[0].authority.as_ref().unwrap(), "other");
     let response = only(with(json!([

@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use super::super::{KnownService, service};
 use super::{backend, grpc_route, http_route, object, rule};
-use crate::compile::{ParentStatus, RouteScope, grpc_route_status, http_route_status};
+use crate::compile::{RouteScope, grpc_route_status, http_route_status, tcp_route_status, tls_route_status};
+use crate::condition::ParentStatus;
 
 fn declared(object: &ObjectRef) -> Option<KnownService> {
     service(&format!("{}.{}.svc.cluster.local", object.name, object.namespace))
@@ -108,5 +109,40 @@ fn calls_have_a_status_too() {
     assert_eq!(
         said(&grpc_route_status(&route, &scope())),
         [vec!["Accepted False UnsupportedValue", RESOLVED]]
+    );
+}
+
+#[test]
+fn connections_have_a_status_too() {
+    let spec = |more: Value| {
+        let mut spec = json!({"parentRefs": super::parent(), "rules": [{"backendRefs": backend()}]});
+        for (key, value) in more.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        spec
+    };
+    let tcp = |more: Value| said(&tcp_route_status(&object("a", "default", spec(more)), &scope()));
+    let tls = |more: Value| said(&tls_route_status(&object("a", "default", spec(more)), &scope()));
+    assert_eq!(tcp(json!({})), [vec![ACCEPTED, RESOLVED]]);
+    assert_eq!(
+        tls(json!({"hostnames": ["a.example"]})),
+        [vec![ACCEPTED, RESOLVED]]
+    );
+    assert_eq!(
+        tcp(json!({"parentRefs": [{"group": "", "kind": "Service", "name": "nobody"}]})),
+        [vec!["Accepted False NoMatchingParent", RESOLVED]]
+    );
+    assert_eq!(
+        tls(json!({"rules": [{"backendRefs": [{"name": "two", "namespace": "other", "port": 1}]}]})),
+        [vec![ACCEPTED, "ResolvedRefs False RefNotPermitted"]]
+    );
+    assert_eq!(
+        tls(json!({"hostnames": ["*"]})),
+        [vec!["Accepted False UnsupportedValue", RESOLVED]]
+    );
+    let bad = json!({"backendRefs": [{"name": "reviews", "port": 9080, "weight": -1}]});
+    assert_eq!(
+        tcp(json!({"rules": [{"backendRefs": backend()}, bad]})),
+        [vec![ACCEPTED, RESOLVED, "PartiallyInvalid True UnsupportedValue"]]
     );
 }

@@ -1,7 +1,7 @@
-//! Base64 as protobuf's JSON writes bytes (RFC 4648 §4 and §5).
+//! Base64 as protobuf's JSON and Kubernetes write bytes (RFC 4648 §4 and §5).
 
 /// The bytes that `text` encodes, in the standard or the URL alphabet, with or without padding.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let padding = text.len() - digits.len();
     if padding > 2 || (padding > 0 && !text.len().is_multiple_of(4)) || digits.len() % 4 == 1 {

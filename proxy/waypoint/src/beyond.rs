@@ -1,0 +1,171 @@
+//! Endpoints that nobody lists: they are where a connection was addressed to, or what a name stands for at the moment.
+//!
+//! They come with the requests that need them, and their connections are kept for the next.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cairn_balance::{Endpoint, Picked};
+use cairn_dns::Host;
+use cairn_mesh::{Snapshot, Workload};
+use http::uri::Authority;
+use rand::seq::IndexedRandom as _;
+
+use crate::failure::Failure;
+use crate::names::Names;
+use crate::sought::Sought;
+use crate::upstream::{Dialer, Keeping, Upstream};
+
+/// Endpoints of one destination whose connections are kept; above that, those that are idle are forgotten.
+const KEPT: usize = 1024;
+
+/// The endpoints behind one port of a service that is outside of the mesh.
+pub(crate) struct Beyond {
+    lead: Lead,
+    dialer: Arc<Dialer>,
+    keeping: Keeping,
+    /// Stands for whatever is there.
+    workload: Arc<Workload>,
+    known: ArcSwap<HashMap<SocketAddr, Arc<Endpoint<Upstream>>>>,
+}
+
+/// What leads to an endpoint.
+pub(crate) enum Lead {
+    /// The address that the connection was opened to: resolution NONE.
+    Address,
+    /// The first address of each answer about a name: resolution DNS_ROUND_ROBIN.
+    Name(Arc<Names>, Host, u16),
+    /// The request's own host, which has to end in this: resolution DYNAMIC_DNS.
+    Own(Arc<Names>, String, u16),
+}
+
+impl Beyond {
+    pub(crate) fn new(
+        lead: Lead,
+        dialer: &Arc<Dialer>,
+        workload: &Arc<Workload>,
+        keeping: &Keeping,
+    ) -> Beyond {
+        Beyond {
+            lead,
+            dialer: Arc::clone(dialer),
+            keeping: keeping.clone(),
+            workload: Arc::clone(workload),
+            known: ArcSwap::default(),
+        }
+    }
+
+    /// An endpoint, if possible none of those that have `failed`.
+    pub(crate) async fn find(
+        &self,
+        sought: Sought<'_>,
+        failed: &[SocketAddr],
+    ) -> Result<Picked<Upstream>, Failure> {
+        let address = match &self.lead {
+            Lead::Address => {
+                let address =
+                    SocketAddr::new(sought.destination.ip().to_canonical(), sought.destination.port());
+                // What is in the mesh has policies of its own, which only its own addresses lead to.
+                let foreign = sought.mesh.workload_by_ip(address.ip()).is_none();
+                foreign.then_some(address)
+            }
+            Lead::Name(names, host, port) => names.first(host).map(|ip| SocketAddr::new(ip, *port)),
+            Lead::Own(names, suffix, port) => {
+                let host = own_host(sought.host, suffix).ok_or(Failure::NoRoute)?;
+                let addresses = names.lookup(&host).await.map_err(|error| {
+                    tracing::debug!("{error}");
+                    Failure::NameNotResolved
+                })?;
+                let outside = |ip: &IpAddr| self.is_outside(sought.mesh, *ip);
+                let addresses: Vec<_> = addresses.iter().copied().filter(outside).collect();
+                let addresses: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, *port)).collect();
+                let fresh: Vec<_> = addresses.iter().filter(|it| !failed.contains(it)).collect();
+                let mut random = rand::rng();
+                let chosen = fresh.choose(&mut random).map(|address| **address);
+                let chosen = chosen.or_else(|| addresses.choose(&mut random).copied());
+                Some(chosen.ok_or(Failure::NameNotResolved)?)
+            }
+        };
+        let address = address.ok_or(Failure::NoHealthyUpstream)?;
+        Ok(Picked::new(self.at(address)))
+    }
+
+    /// Whether what a client may name is a place for it to reach through this waypoint: neither the mesh, whose policies
+    /// would be gone past, nor what only this machine should reach.
+    fn is_outside(&self, mesh: &Snapshot, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let own = self.dialer.source.is_some_and(|source| source.is_loopback());
+        let reserved = match ip {
+            IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        };
+        let local = ip.is_unspecified() || ip.is_multicast() || (ip.is_loopback() && !own);
+        let inside = mesh.workload_by_ip(ip).is_some() || mesh.service_by_vip(ip).is_some();
+        !reserved && !local && !inside
+    }
+
+    fn at(&self, address: SocketAddr) -> Arc<Endpoint<Upstream>> {
+        if let Some(endpoint) = self.known.load().get(&address) {
+            return Arc::clone(endpoint);
+        }
+        let made = Upstream::direct(&self.dialer, &self.workload, address, &self.keeping);
+        let made = Arc::new(Endpoint::new(made));
+        let mut kept = Arc::clone(&made);
+        self.known.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            if let Some(endpoint) = known.get(&address) {
+                kept = Arc::clone(endpoint);
+                return known;
+            }
+            kept = Arc::clone(&made);
+            if known.len() >= KEPT {
+                known.retain(|_, endpoint| endpoint.active() > 0);
+            }
+            if known.len() < KEPT {
+                known.insert(address, Arc::clone(&made));
+            }
+            known
+        });
+        kept
+    }
+}
+
+/// The host, if it is one of those that end in `suffix`.
+fn own_host(named: Option<&str>, suffix: &str) -> Option<Host> {
+    let authority: Authority = named.filter(|named| !named.contains('@'))?.parse().ok()?;
+    let host = authority.host().to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    let begun = host.strip_suffix(suffix)?;
+    let host: Host = host.parse().ok()?;
+    (!begun.is_empty() && host.address().is_none()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn only_hosts_of_the_service_are_its_own() {
+        for (named, own) in [
+            (Some("a.example.com"), Some("a.example.com")),
+            (Some("A.b.Example.com:8443"), Some("a.b.example.com")),
+            (Some("a.example.com."), Some("a.example.com")),
+            (Some(".example.com"), None),
+            (Some("example.com"), None),
+            (Some("aexample.com"), None),
+            (Some("a.example.com.evil.org"), None),
+            (Some("user@a.example.com"), None),
+            (Some("127.0.0.1"), None),
+            (Some("[::1]"), None),
+            (None, None),
+        ] {
+            let found = own_host(named, ".example.com").map(|host| host.to_string());
+            assert_eq!(found.as_deref(), own, "{named:?}");
+        }
+        assert_eq!(own_host(Some("127.0.0.1"), ""), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! Which policies bind, and where routes lead past those of others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cairn_api::meta::{Kind, ObjectRef};
+use cairn_authz::attach::{self, Target, TargetService};
+use cairn_authz::{CompileOptions, PolicySet};
+use cairn_config::{Problem, State};
+use cairn_mesh::{MeshSettings, Service};
+use cairn_route::{Action, Destination, Route, TcpAction, TcpRoute};
+
+use super::{Shared, kind_of};
+use crate::plan::WorkloadPlan;
+
+impl Shared<'_> {
+    /// The policies that bind to a service.
+    pub(super) fn select(&self, service: &Service) -> attach::Selection {
+        let labels: Vec<_> = service
+            .endpoints
+            .iter()
+            .map(|endpoint| &endpoint.workload.labels)
+            .collect();
+        self.select_for(
+            &service.namespace,
+            Some(TargetService {
+                kind: kind_of(service),
+                name: &service.name,
+            }),
+            &labels,
+        )
+    }
+
+    fn select_for(
+        &self,
+        namespace: &str,
+        service: Option<TargetService<'_>>,
+        workloads: &[&BTreeMap<String, String>],
+    ) -> attach::Selection {
+        let target = Target {
+            namespace,
+            service,
+            gateway: &self.waypoint.key,
+            gateway_class: &self.waypoint.class,
+            legacy: self.waypoint.legacy.is_some(),
+            workloads,
+        };
+        let objects = &self.state.objects;
+        attach::select(
+            objects.authorization_policies.values(),
+            objects.broken_policies.values(),
+            &target,
+            &self.settings.root_namespace,
+        )
+    }
+
+    /// The workloads that may be addressed through the waypoint. Those that policies cannot tell apart share a set.
+    pub(super) fn workloads(&self) -> (HashMap<Arc<str>, WorkloadPlan>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut sets: BTreeMap<(&str, &BTreeMap<String, String>), Arc<PolicySet>> = BTreeMap::new();
+        let mut plans = HashMap::new();
+        for workload in self.mesh.workloads() {
+            let bound = workload.waypoint.as_ref() == Some(&self.waypoint.key);
+            let outbound = workload.waypoint.is_none() && self.waypoint.legacy.is_some();
+            if !bound && !outbound {
+                continue;
+            }
+            let set = sets
+                .entry((&workload.namespace, &workload.labels))
+                .or_insert_with(|| {
+                    let selection = self.select_for(&workload.namespace, None, &[&workload.labels]);
+                    let (set, found) =
+                        PolicySet::compile(&selection.policies, &selection.broken, &self.options);
+                    problems.extend(selection.problems);
+                    problems.extend(found);
+                    Arc::new(set)
+                });
+            plans.insert(
+                Arc::clone(&workload.uid),
+                WorkloadPlan {
+                    bound,
+                    policies: Arc::clone(set),
+                },
+            );
+        }
+        (plans, problems)
+    }
+
+    pub(super) fn is_guarded(&self, service: &Service) -> bool {
+        let target = (&*service.namespace, kind_of(service).as_str(), &*service.name);
+        service.waypoint.as_ref() == Some(&self.waypoint.key) && self.targets.contains(&target)
+    }
+
+    /// Where a route of `service` leads past the policies of another service: only those of the service that a request is
+    /// addressed to are asked, as in Istio.
+    pub(super) fn past_policies(&self, service: &Service, route: &Route) -> Vec<Problem> {
+        let forwarded = match &route.action {
+            Action::Forward(destinations) => Some(destinations.iter()),
+            _ => None,
+        };
+        let mirrored = route.mirrors.iter().map(|mirror| &mirror.destination);
+        let destinations = forwarded.into_iter().flatten().chain(mirrored);
+        self.past(service, &route.source, &route.field, destinations)
+    }
+
+    pub(super) fn past_policies_of_connections(&self, service: &Service, route: &TcpRoute) -> Vec<Problem> {
+        match &route.action {
+            TcpAction::Forward(destinations) => {
+                self.past(service, &route.source, &route.field, destinations.iter())
+            }
+            TcpAction::Broken { .. } => Vec::new(),
+        }
+    }
+
+    fn past<'d>(
+        &self,
+        service: &Service,
+        source: &ObjectRef,
+        field: &str,
+        destinations: impl Iterator<Item = &'d Destination>,
+    ) -> Vec<Problem> {
+        let field = field.split(".match").next().unwrap_or_default();
+        let field = match source.kind {
+            Kind::VirtualService => format!("{field}.route"),
+            _ => field.to_owned(),
+        };
+        destinations
+            .filter(|destination| *destination.host != *service.hostname)
+            .filter_map(|destination| self.mesh.service_by_host(&destination.host))
+            .filter(|other| self.is_guarded(other))
+            .map(|other| {
+                Problem::warning(
+                    source.clone(),
+                    field.clone(),
+                    format!(
+                        "policies of {} do not apply to what this route sends there: those of {} do",
+                        other.hostname, service.hostname
+                    ),
+                    "name both services in the targetRefs of these policies, or the Gateway",
+                )
+            })
+            .collect()
+    }
+}
+
+pub(super) fn targets(state: &State) -> BTreeSet<(&str, &str, &str)> {
+    let policies = state.objects.authorization_policies.values();
+    policies
+        .flat_map(|policy| {
+            let spec = &policy.spec;
+            let references = spec.target_refs.iter().chain(&spec.target_ref);
+            references.map(|target| (&*policy.metadata.namespace, &*target.kind, &*target.name))
+        })
+        .collect()
+}
+
+pub(super) fn options(settings: &MeshSettings) -> CompileOptions {
+    CompileOptions {
+        trust_domain: settings.trust_domain.to_string(),
+        aliases: settings.trust_domain_aliases.clone(),
+        root_namespace: settings.root_namespace.clone(),
+    }
+}

@@ -1,0 +1,131 @@
+//! The server name that a client's TLS asks for, read without taking part.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use cairn_http::sniff::Rewound;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::timeout;
+
+/// Bytes that are read at most: a hello of many key shares is a few KiB.
+const LONGEST: usize = 64 * 1024;
+/// The first byte of every TLS connection: a handshake record.
+pub(crate) const HANDSHAKE: u8 = 22;
+
+/// Reads the hello of a client, for as long as `patience` allows, and gives the name that it asks for, in lower case, and a
+/// stream that starts from the first byte again. What is no TLS, and what does not end in time, asks for none.
+pub(crate) async fn server_name<IO>(
+    mut io: IO,
+    patience: Duration,
+) -> io::Result<(Option<Arc<str>>, Rewound<IO>)>
+where
+    IO: AsyncRead + Unpin,
+{
+    let mut seen = BytesMut::new();
+    let found = timeout(patience, read(&mut io, &mut seen)).await;
+    let name = match found {
+        Ok(found) => found?,
+        Err(_elapsed) => None,
+    };
+    Ok((name, Rewound::new(io, seen.freeze())))
+}
+
+async fn read<IO>(io: &mut IO, seen: &mut BytesMut) -> io::Result<Option<Arc<str>>>
+where
+    IO: AsyncRead + Unpin,
+{
+    let mut acceptor = Acceptor::default();
+    let mut shown = 0;
+    while seen.len() < LONGEST {
+        if io.read_buf(seen).await? == 0 || seen.first() != Some(&HANDSHAKE) {
+            return Ok(None);
+        }
+        while let Some(mut rest) = seen.get(shown..).filter(|rest| !rest.is_empty()) {
+            match acceptor.read_tls(&mut rest) {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(count) => shown += count,
+            }
+            match acceptor.accept() {
+                Ok(None) => {}
+                Ok(Some(accepted)) => {
+                    let hello = accepted.client_hello();
+                    return Ok(hello.server_name().map(|name| name.to_ascii_lowercase().into()));
+                }
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn hello(name: &str) -> Vec<u8> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        bytes
+    }
+
+    async fn read_back(bytes: &[u8]) -> (Option<Arc<str>>, Vec<u8>) {
+        let (name, mut stream) = server_name(bytes, PATIENCE).await.unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        (name, all)
+    }
+
+    #[tokio::test]
+    async fn names_are_read_and_every_byte_is_kept() {
+        let mut bytes = hello("Api.Example.com");
+        bytes.extend(b"more");
+        let (name, all) = read_back(&bytes).await;
+        assert_eq!(name.as_deref(), Some("api.example.com"));
+        assert_eq!(all, bytes);
+        let without = hello("192.0.2.1");
+        assert_eq!(read_back(&without).await, (None, without));
+        for other in [&b"SSH-2.0-x\r\n"[..], b"", &bytes[..20], &[22, 3, 1, 0, 2, 9, 9]] {
+            assert_eq!(read_back(other).await, (None, other.to_vec()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hello_in_pieces_is_one() {
+        let bytes = hello("a.example");
+        let (mut client, server) = tokio::io::duplex(1);
+        let sent = bytes.clone();
+        tokio::spawn(async move {
+            client.write_all(&sent).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let (name, stream) = server_name(server, PATIENCE).await.unwrap();
+        assert_eq!(name.as_deref(), Some("a.example"));
+        assert_eq!(stream.into_parts().1, bytes);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_not_waited_for() {
+        let (_client, server) = tokio::io::duplex(1);
+        let (name, _) = server_name(server, PATIENCE).await.unwrap();
+        assert_eq!(name, None);
+    }
+}
