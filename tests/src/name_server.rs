@@ -28,10 +28,8 @@ impl NameServer {
         tasks.spawn(async move {
             let mut question = [0; 512];
             while let Ok((length, client)) = socket.recv_from(&mut question).await {
-                if let Some(answer) = answer(&known, &question[..length]) {
-                    // A client that has gone asks again.
-                    let _ = socket.send_to(&answer, client).await;
-                }
+                // A client that has gone asks again.
+                let _ = socket.send_to(&answer(&known, &question[..length]), client).await;
             }
         });
         NameServer { names, _tasks: tasks }
@@ -44,14 +42,14 @@ impl NameServer {
         names.insert(name.to_owned(), addresses.to_vec());
     }
 
-    /// Answers nothing any more.
-    pub fn go_away(&self) {
+    /// Answers from now on that it fails.
+    pub fn fail(&self) {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// RFC 1035, section 4.
-fn answer(names: &Names, question: &[u8]) -> Option<Vec<u8>> {
+fn answer(names: &Names, question: &[u8]) -> Vec<u8> {
     let mut labels = Vec::new();
     let mut at = 12;
     while question[at] != 0 {
@@ -61,12 +59,13 @@ fn answer(names: &Names, question: &[u8]) -> Option<Vec<u8>> {
     }
     let is_v4 = question[at + 1..at + 3] == [0, 1];
     let names = names.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = names.as_ref()?.get(&labels.join("."));
-    let code = if known.is_some_and(|known| !known.is_empty()) {
-        0
-    } else {
-        3
+    let known = names.as_ref().map(|names| names.get(&labels.join(".")));
+    let code = match known {
+        Some(Some(known)) if !known.is_empty() => 0,
+        Some(_) => 3,
+        None => 2,
     };
+    let known = known.flatten();
     let addresses = known.into_iter().flatten().filter_map(|ip| match ip {
         IpAddr::V4(v4) if is_v4 => Some(v4.octets()),
         _ => None,
@@ -88,5 +87,5 @@ fn answer(names: &Names, question: &[u8]) -> Option<Vec<u8>> {
         message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
         message.extend(address);
     }
-    Some(message)
+    message
 }

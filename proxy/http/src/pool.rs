@@ -116,6 +116,10 @@ pub struct Settings {
     pub max_streams: usize,
     /// Requests that a connection serves before it is closed; none: any number.
     pub max_requests: Option<NonZeroU32>,
+    /// After so long a connection takes no further requests; none: it takes them for as long as it lasts.
+    pub max_age: Option<Duration>,
+    /// Pings on HTTP/2 connections; none: no pings.
+    pub keepalive: Option<Keepalive>,
     /// Bytes that an HTTP/2 peer may send ahead on one stream; default 256 KiB.
     pub stream_window: u32,
     /// Bytes that an HTTP/2 peer may send ahead on one connection; default 8 MiB.
@@ -124,6 +128,15 @@ pub struct Settings {
     pub max_head_bytes: usize,
     /// Most header fields of a response; default 100.
     pub max_headers: usize,
+}
+
+/// How the peer of an HTTP/2 connection is asked whether it is still there (RFC 9113 section 6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Keepalive {
+    /// From an answer to the next ping.
+    pub interval: Duration,
+    /// How long the answer may take. Without it the connection is given up, with all that is under way on it.
+    pub timeout: Duration,
 }
 
 impl Default for Settings {
@@ -136,6 +149,8 @@ impl Default for Settings {
             max_connections: 64,
             max_streams: 100,
             max_requests: None,
+            max_age: None,
+            keepalive: None,
             stream_window: 256 * 1024,
             connection_window: 8 << 20,
             max_head_bytes: 60 * 1024,

@@ -38,6 +38,8 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// How its endpoints are found; `STATIC` for a Service of Kubernetes.
     pub resolution: Resolution,
+    /// It is outside of the mesh: `location` of a ServiceEntry.
+    pub external: bool,
     /// Further identities that its endpoints may prove.
     pub subject_alt_names: Vec<SpiffeId>,
     /// All such names as they are written: what TLS of its own has to prove, where a rule asks for it.

@@ -13,7 +13,7 @@ use cairn_http::body::{Body, Replay};
 use cairn_http::grpc;
 use cairn_http::pool::{self, SendError};
 use cairn_mesh::AppProtocol;
-use cairn_route::{Lost, Retry};
+use cairn_route::{EndpointMark, Lost, Retry};
 use http::{Method, Request, Response, Version};
 use http_body::Body as _;
 use tokio::time::{Instant, sleep};
@@ -54,6 +54,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) hash: Option<u64>,
     /// The endpoint of the request's session, which is tried first.
     pub(crate) pinned: Option<Arc<Endpoint<Upstream>>>,
+    /// Whether who answers has to be named in a session.
+    pub(crate) in_session: bool,
 }
 
 /// What came of a request.
@@ -61,8 +63,8 @@ pub(crate) struct Answered {
     pub(crate) response: Response<Body>,
     /// How long its head took.
     pub(crate) took: Duration,
-    /// The workload that answered, by its uid.
-    pub(crate) by: Arc<str>,
+    /// The endpoint that answered, for its session.
+    pub(crate) by: Option<EndpointMark>,
 }
 
 /// Sends a request to an endpoint of `cluster`.
@@ -78,6 +80,7 @@ pub(crate) async fn send(
         sending,
         hash,
         mut pinned,
+        in_session,
     } = trial;
     let plans = Arc::clone(&exchange.plans);
     let downstream = Arc::clone(&exchange.downstream);
@@ -156,7 +159,7 @@ pub(crate) async fn send(
                 if worth && retry.attempts > 0 && retries == retry.attempts {
                     exchange.recorder.flag(Flags::RETRIES_EXCEEDED);
                 }
-                let by = Arc::clone(&chosen.data.workload.uid);
+                let by = in_session.then(|| cluster.mark(&chosen.data));
                 exchange.recorder.hold(chosen, under_way);
                 return Ok(Answered {
                     response,

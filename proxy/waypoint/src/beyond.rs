@@ -26,6 +26,8 @@ pub(crate) struct Beyond {
     lead: Lead,
     dialer: Arc<Dialer>,
     keeping: Keeping,
+    /// What a name stands for may not be in the mesh.
+    external: bool,
     /// Stands for whatever is there.
     workload: Arc<Workload>,
     known: ArcSwap<HashMap<SocketAddr, Arc<Endpoint<Upstream>>>>,
@@ -33,8 +35,8 @@ pub(crate) struct Beyond {
 
 /// What leads to an endpoint.
 pub(crate) enum Lead {
-    /// The address that the connection was opened to: resolution NONE.
-    Address,
+    /// The address that the connection was opened to, if it is one of this service: resolution NONE.
+    Address(Arc<str>),
     /// The first address of each answer about a name: resolution DNS_ROUND_ROBIN.
     Name(Arc<Names>, Host, u16),
     /// The request's own host, which has to end in this: resolution DYNAMIC_DNS.
@@ -47,11 +49,13 @@ impl Beyond {
         dialer: &Arc<Dialer>,
         workload: &Arc<Workload>,
         keeping: &Keeping,
+        external: bool,
     ) -> Beyond {
         Beyond {
             lead,
             dialer: Arc::clone(dialer),
             keeping: keeping.clone(),
+            external,
             workload: Arc::clone(workload),
             known: ArcSwap::default(),
         }
@@ -64,14 +68,21 @@ impl Beyond {
         failed: &[SocketAddr],
     ) -> Result<Picked<Upstream>, Failure> {
         let address = match &self.lead {
-            Lead::Address => {
-                let address =
-                    SocketAddr::new(sought.destination.ip().to_canonical(), sought.destination.port());
-                // What is in the mesh has policies of its own, which only its own addresses lead to.
-                let foreign = sought.mesh.workload_by_ip(address.ip()).is_none();
-                foreign.then_some(address)
+            Lead::Address(service) => {
+                let ip = sought.destination.ip().to_canonical();
+                // A route may have led here from another service. And what is in the mesh has policies of its own, which only
+                // its own addresses lead to.
+                let meant = sought.mesh.service_by_vip(ip);
+                let meant = meant.is_some_and(|meant| meant.hostname == *service);
+                let foreign = sought.mesh.workload_by_ip(ip).is_none();
+                let address = SocketAddr::new(ip, sought.destination.port());
+                (meant && foreign && is_place(ip, self.dialer.is_on_loopback())).then_some(address)
             }
-            Lead::Name(names, host, port) => names.first(host).map(|ip| SocketAddr::new(ip, *port)),
+            Lead::Name(names, host, port) => {
+                let first = names.first(host);
+                let first = first.filter(|ip| !self.external || self.is_outside(sought.mesh, *ip));
+                first.map(|ip| SocketAddr::new(ip, *port))
+            }
             Lead::Own(names, suffix, port) => {
                 let host = own_host(sought.host, suffix).ok_or(Failure::NoRoute)?;
                 let addresses = names.lookup(&host).await.map_err(|error| {
@@ -92,18 +103,8 @@ impl Beyond {
         Ok(Picked::new(self.at(address)))
     }
 
-    /// Whether what a client may name is a place for it to reach through this waypoint: neither the mesh, whose policies
-    /// would be gone past, nor what only this machine should reach.
     fn is_outside(&self, mesh: &Snapshot, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        let own = self.dialer.source.is_some_and(|source| source.is_loopback());
-        let reserved = match ip {
-            IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
-        let local = ip.is_unspecified() || ip.is_multicast() || (ip.is_loopback() && !own);
-        let inside = mesh.workload_by_ip(ip).is_some() || mesh.service_by_vip(ip).is_some();
-        !reserved && !local && !inside
+        is_outside(mesh, ip, self.dialer.is_on_loopback())
     }
 
     fn at(&self, address: SocketAddr) -> Arc<Endpoint<Upstream>> {
@@ -132,13 +133,33 @@ impl Beyond {
     }
 }
 
+/// Whether what a name outside of the mesh stands for is a place to reach through this waypoint: not the mesh, whose policies would be
+/// gone past, nor what only this machine should reach.
+pub(crate) fn is_outside(mesh: &Snapshot, ip: IpAddr, on_loopback: bool) -> bool {
+    let ip = ip.to_canonical();
+    // A range that somebody declares to be outside may hold what names lead to.
+    let service = mesh.service_by_vip(ip);
+    let inside = service.is_some_and(|service| service.vips.contains(&ip) || !service.external);
+    is_place(ip, on_loopback) && !inside && mesh.workload_by_ip(ip).is_none()
+}
+
+/// Whether an address is another machine's, or at least not this machine's alone.
+fn is_place(ip: IpAddr, on_loopback: bool) -> bool {
+    let reserved = match ip {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !(reserved || ip.is_unspecified() || ip.is_multicast() || (ip.is_loopback() && !on_loopback))
+}
+
 /// The host, if it is one of those that end in `suffix`.
 fn own_host(named: Option<&str>, suffix: &str) -> Option<Host> {
     let authority: Authority = named.filter(|named| !named.contains('@'))?.parse().ok()?;
     let host = authority.host().to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
     let begun = host.strip_suffix(suffix)?;
-    let host: Host = host.parse().ok()?;
+    // What a client names is the whole name.
+    let host: Host = format!("{host}.").parse().ok()?;
     (!begun.is_empty() && host.address().is_none()).then_some(host)
 }
 
@@ -151,9 +172,9 @@ mod tests {
     #[test]
     fn only_hosts_of_the_service_are_its_own() {
         for (named, own) in [
-            (Some("a.example.com"), Some("a.example.com")),
-            (Some("A.b.Example.com:8443"), Some("a.b.example.com")),
-            (Some("a.example.com."), Some("a.example.com")),
+            (Some("a.example.com"), Some("a.example.com.")),
+            (Some("A.b.Example.com:8443"), Some("a.b.example.com.")),
+            (Some("a.example.com."), Some("a.example.com.")),
             (Some(".example.com"), None),
             (Some("example.com"), None),
             (Some("aexample.com"), None),

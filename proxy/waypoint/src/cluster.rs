@@ -8,7 +8,7 @@ use std::time::Duration;
 use cairn_balance::{Endpoint, Hints, Outcome, Outliers, Picked, Tiers};
 use cairn_http::grpc;
 use cairn_mesh::AppProtocol;
-use cairn_route::{ConnectionPool, HashKey};
+use cairn_route::{ConnectionPool, EndpointMark, HashKey};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     pub(crate) protocol: AppProtocol,
     /// How long a connection that is not HTTP may be silent, where a rule says so; zero: for ever.
     pub(crate) tcp_idle: Option<Duration>,
+    /// How long a connection that is not HTTP may last.
+    pub(crate) tcp_longest: Option<Duration>,
     /// What it is spoken to, whatever its port says.
     pub(crate) speaks: Option<Speaks>,
     /// None: as much may be under way as wants.
@@ -37,7 +39,7 @@ pub(crate) struct Cluster {
     hash_key: Option<HashKey>,
     endpoints: Tiers<Upstream>,
     /// What there is instead of `endpoints`, where nobody lists them.
-    beyond: Option<Beyond>,
+    beyond: Option<Arc<Beyond>>,
     /// A choice depends on the time.
     timed: bool,
     /// The interval of sweeps that the last was in.
@@ -71,6 +73,7 @@ impl Cluster {
             name,
             protocol,
             tcp_idle: None,
+            tcp_longest: None,
             speaks: None,
             breaker: None,
             hash_key: None,
@@ -88,6 +91,7 @@ impl Cluster {
 
     pub(crate) fn spoken_by(mut self, pool: &ConnectionPool) -> Cluster {
         self.tcp_idle = pool.tcp_idle_timeout;
+        self.tcp_longest = pool.max_connection_duration.filter(|longest| !longest.is_zero());
         self.speaks = if pool.use_client_protocol {
             Some(Speaks::AsClient)
         } else {
@@ -103,7 +107,7 @@ impl Cluster {
         self
     }
 
-    pub(crate) fn leading_to(mut self, beyond: Option<Beyond>) -> Cluster {
+    pub(crate) fn leading_to(mut self, beyond: Option<Arc<Beyond>>) -> Cluster {
         self.beyond = beyond;
         self
     }
@@ -171,7 +175,13 @@ impl Cluster {
 
     /// Whether answers matter for the next choice.
     pub(crate) fn learns(&self) -> bool {
-        self.endpoints.outliers().is_some()
+        self.endpoints.outliers().is_some() && self.beyond.is_none()
+    }
+
+    /// What names an endpoint in a session: it is one of this cluster.
+    pub(crate) fn mark(&self, upstream: &Upstream) -> EndpointMark {
+        let uid = &upstream.workload.uid;
+        EndpointMark::of(&format!("{}|{uid}|{}", self.name, upstream.address))
     }
 
     /// Takes note of what became of a request.

@@ -28,7 +28,7 @@ use cairn_route::{
     VirtualServices,
 };
 
-use crate::files::Files;
+use crate::files::{Files, ReadFiles};
 use crate::labels;
 use crate::names::{Name, Names};
 use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan};
@@ -110,7 +110,7 @@ struct Shared<'a> {
     names: Arc<Names>,
     backend_tls: BackendTlsPolicies,
     /// The files that certificates were read from.
-    files: RefCell<Files>,
+    files: RefCell<ReadFiles>,
     /// Nothing is served.
     offline: bool,
     /// Which endpoints the mesh prefers.
@@ -223,7 +223,8 @@ impl Compiler {
                 .flat_map(|found| found.names.clone())
                 .chain(callees)
                 .collect();
-            plans.files = shared.files.take();
+            let files = shared.files.take().into_iter();
+            plans.files = files.map(|(path, (stamp, _))| (path, stamp)).collect();
             plans.unsettled = names.iter().any(|name| !name.asked);
             plans.names = names.into_iter().map(|name| name.host).collect();
             let (workloads, found) = shared.workloads();
@@ -455,7 +456,15 @@ impl Shared<'_> {
         let hosts = kept
             .iter()
             .filter_map(|endpoint| endpoint.workload.hostname.as_ref()?.parse().ok());
-        hosts.map(|host| self.names.known(&host)).collect()
+        let known = hosts.map(|host| {
+            let mut name = self.names.known(&host);
+            if service.resolution == Resolution::DnsRoundRobin {
+                // Read when they are needed.
+                name.addresses.clear();
+            }
+            name
+        });
+        known.collect()
     }
 }
 

@@ -28,7 +28,7 @@ pub enum Side {
 
 /// Envoy's response flags, in the order in which Envoy prints them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Flags(u16);
+pub struct Flags(u32);
 
 impl Flags {
     /// No endpoint was healthy.
@@ -64,8 +64,10 @@ impl Flags {
     pub const UPSTREAM_OVERFLOW: Flags = Flags(1 << 14);
     /// The name of the endpoint has no address.
     pub const DNS_FAILURE: Flags = Flags(1 << 15);
+    /// The connection has lasted as long as it may.
+    pub const DURATION_TIMEOUT: Flags = Flags(1 << 16);
 
-    const NAMES: [(Flags, &'static str); 16] = [
+    const NAMES: [(Flags, &'static str); 17] = [
         (Flags::NO_HEALTHY_UPSTREAM, "UH"),
         (Flags::RETRIES_EXCEEDED, "URX"),
         (Flags::UPSTREAM_TIMEOUT, "UT"),
@@ -82,6 +84,7 @@ impl Flags {
         (Flags::STREAM_IDLE, "SI"),
         (Flags::UPSTREAM_PROTOCOL_ERROR, "UPE"),
         (Flags::DNS_FAILURE, "DF"),
+        (Flags::DURATION_TIMEOUT, "DT"),
     ];
 
     /// Both sets of flags.
@@ -205,6 +208,8 @@ pub enum Failure {
         /// Namespace and name.
         plugin: Arc<str>,
     },
+    /// The hello of the connection's TLS cannot be read, so nobody knows which server it is for.
+    UnreadableHello,
     /// A filter wants the whole of a request's body, which is too large for that.
     RequestTooLarge,
     /// A filter wants the whole of a response's body, which is too large for that.
@@ -223,6 +228,7 @@ impl Failure {
             | Failure::MissingHost
             | Failure::BadTarget
             | Failure::UpgradeRefused
+            | Failure::UnreadableHello
             | Failure::RequestTooLarge
             | Failure::DownstreamBody
             | Failure::StreamIdle => Side::Downstream,
@@ -345,6 +351,15 @@ impl Failure {
                 details: Cow::Owned(format!("not_http_for_filter{{{plugin}}}")),
                 ..reply(StatusCode::FORBIDDEN, "", none, "")
             },
+            Failure::UnreadableHello => Reply {
+                close: true,
+                ..reply(
+                    StatusCode::BAD_REQUEST,
+                    "",
+                    Flags::DOWNSTREAM_PROTOCOL_ERROR,
+                    "tls_hello_not_readable",
+                )
+            },
             Failure::RequestTooLarge => reply(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Payload Too Large",
@@ -458,6 +473,11 @@ pub(crate) fn broken(error: &BridgeError) -> (Flags, Cow<'static, str>) {
         _ => (Flags::STREAM_IDLE, "idle_timeout"),
     };
     (flags, Cow::Borrowed(details))
+}
+
+/// Flags and details of a connection that was carried as bytes for as long as it may be.
+pub(crate) fn outlived() -> (Flags, Cow<'static, str>) {
+    (Flags::DURATION_TIMEOUT, Cow::Borrowed("max_duration_timeout"))
 }
 
 fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {

@@ -1,6 +1,6 @@
 //! Files that are read when plans are compiled, and change without the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +14,9 @@ pub(crate) type Stamp = Option<(SystemTime, u64)>;
 
 /// The files that something was compiled from, as they were before they were read.
 pub(crate) type Files = BTreeMap<PathBuf, Stamp>;
+
+/// Files as they were read, or why they could not be.
+pub(crate) type ReadFiles = HashMap<PathBuf, (Stamp, Result<Vec<u8>, String>)>;
 
 pub(crate) fn stamp(path: &Path) -> Stamp {
     let metadata = std::fs::metadata(path).ok()?;

@@ -8,7 +8,7 @@ use cairn_api::meta::Key;
 use cairn_config::{Problem, State};
 use cairn_telemetry::ReadyTask;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use crate::compile::Compiler;
 use crate::files;
@@ -17,8 +17,12 @@ use crate::plan::Plans;
 use crate::plugin::Loader;
 use crate::proxy::Proxy;
 
-/// How long changes of names are gathered.
+/// How long changes of names are gathered, and from one to the next that they are compiled for: names that change all the time
+/// must not keep a core busy.
 const BURST: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long names may hold up readiness.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Compiles one state after the other.
 pub(crate) struct Follow {
@@ -43,19 +47,29 @@ impl Follow {
         let mut renamed = self.names.changes();
         let plans = self.proxy.plans.load_full();
         self.put_in_force(&plans);
+        let began = Instant::now();
+        let mut compiled_at = began;
         loop {
             let plans = self.proxy.plans.load_full();
             tokio::select! {
                 changed = config.changed() => if changed.is_err() {
                     return;
                 },
-                () = changed(renamed.as_mut()) => {}
+                () = changed(renamed.as_mut(), compiled_at + PAUSE) => {}
+                () = sleep_until(began + PATIENCE), if self.resolving.is_some() => {
+                    tracing::warn!("not all names are known after {PATIENCE:?}; ready without them");
+                    if let Some(resolving) = self.resolving.take() {
+                        resolving.done();
+                    }
+                    continue;
+                }
                 () = files::rewritten(&plans.files) => {}
             }
             current = Arc::clone(&config.borrow_and_update());
             if let Some(renamed) = &mut renamed {
                 renamed.mark_unchanged();
             }
+            compiled_at = Instant::now();
             let state = Arc::clone(&current);
             let mut compiler = self.compiler;
             let before = Arc::clone(&self.problems.borrow());
@@ -99,20 +113,25 @@ impl Follow {
 
     fn apply(&mut self, plans: Plans, problems: Vec<Problem>) {
         let version = plans.version;
+        // Until the new ones are in force the old ones need theirs.
+        let before = self.proxy.plans.load_full();
+        self.names
+            .follow(plans.names.iter().chain(&before.names).cloned());
+        let plans = Arc::new(plans);
+        self.proxy.plans.store(Arc::clone(&plans));
         self.put_in_force(&plans);
-        self.proxy.plans.store(Arc::new(plans));
         tracing::info!(version, "configuration in force");
         self.problems.send_replace(Arc::new(problems));
         self.proxy.version.send_replace(version);
     }
 }
 
-/// Ends when addresses of names have changed; those of a burst are taken together.
-async fn changed(names: Option<&mut watch::Receiver<u64>>) {
+/// Ends when addresses of names have changed, but not before `earliest`; those of a burst are taken together.
+async fn changed(names: Option<&mut watch::Receiver<u64>>, earliest: Instant) {
     if let Some(names) = names
         && names.changed().await.is_ok()
     {
-        return sleep(BURST).await;
+        return sleep_until(earliest.max(Instant::now() + BURST)).await;
     }
     std::future::pending().await
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use cairn_balance::Outcome;
 use cairn_http::body::Body;
 use cairn_http::interim::Interim;
-use cairn_route::{Destination, EndpointMark, HeaderOperations, rewrite};
+use cairn_route::{Destination, HeaderOperations, rewrite};
 use http::header::{HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Body as _;
@@ -31,20 +31,26 @@ pub(crate) async fn send(
     destination: Option<&Destination>,
     body: Body,
 ) -> Result<Response<Body>, Failure> {
+    let persistence = route.session();
+    let before =
+        persistence.and_then(|persistence| persistence.read(&exchange.parts.headers, SystemTime::now()));
+    let led = before
+        .as_ref()
+        .and_then(|session| route.sessions.get(&session.endpoint));
+    // A session stays with its endpoint, whatever weights say now.
+    let led = led.filter(|session| !session.endpoint.standing().is_ejected());
+    let destination = match led {
+        Some(session) => route.destination(session.destination),
+        None => destination,
+    };
     if destination.is_some_and(|destination| destination.broken.is_some()) {
         return Err(Failure::BrokenRoute);
     }
-    let session = route.session().and_then(|persistence| {
-        let session = persistence.read(&exchange.parts.headers, SystemTime::now())?;
-        Some((session, route.sessions.get(&session.endpoint)?))
-    });
-    // A session stays with its endpoint, whatever weights say now.
-    let pinned = session.filter(|(_, (_, endpoint))| !endpoint.standing().is_ejected());
-    let pinned = pinned.map(|(_, (cluster, endpoint))| (cluster, Arc::clone(endpoint)));
-    let (cluster, pinned) = match pinned {
-        Some((cluster, endpoint)) => (cluster, Some(endpoint)),
-        None => (route.cluster(destination).ok_or(Failure::ClusterNotFound)?, None),
+    let cluster = match led {
+        Some(session) => &session.cluster,
+        None => route.cluster(destination).ok_or(Failure::ClusterNotFound)?,
     };
+    let pinned = led.map(|session| Arc::clone(&session.endpoint));
     exchange.recorder.clustered(cluster);
     let response_headers = destination.map(|destination| &destination.response_headers);
     let quoted = quoted(exchange, response_headers);
@@ -76,6 +82,7 @@ pub(crate) async fn send(
         sending: ended,
         hash: affinity.hash,
         pinned,
+        in_session: persistence.is_some(),
     };
     let attempt = attempt::send(exchange, cluster, trial, request);
     let Answered {
@@ -101,10 +108,9 @@ pub(crate) async fn send(
     if let Some(cookie) = affinity.cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
-    let before = session.map(|(session, _)| session);
-    let issued = route
-        .session()
-        .and_then(|persistence| persistence.issue(EndpointMark::of(&by), before.as_ref(), SystemTime::now()));
+    let issued = persistence
+        .zip(by)
+        .and_then(|(persistence, by)| persistence.issue(by, before.as_ref(), SystemTime::now()));
     if let Some((name, token)) = issued {
         response.headers_mut().append(name, token);
     }

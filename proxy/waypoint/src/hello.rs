@@ -14,51 +14,65 @@ use tokio::time::timeout;
 const LONGEST: usize = 64 * 1024;
 /// The first byte of every TLS connection: a handshake record.
 pub(crate) const HANDSHAKE: u8 = 22;
+/// The second: the version's first half.
+const MAJOR: u8 = 3;
 
-/// Reads the hello of a client, for as long as `patience` allows, and gives the name that it asks for, in lower case, and a
-/// stream that starts from the first byte again. What is no TLS, and what does not end in time, asks for none.
-pub(crate) async fn server_name<IO>(
-    mut io: IO,
-    patience: Duration,
-) -> io::Result<(Option<Arc<str>>, Rewound<IO>)>
+/// What a client begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hello {
+    /// TLS, and the name that it asks for, in lower case.
+    Tls(Option<Arc<str>>),
+    /// Something else.
+    Other,
+    /// What may be TLS and cannot be read, or nothing at all in the time there was: no telling which name it is for.
+    Unreadable,
+}
+
+/// Reads the hello of a client, for as long as `patience` allows, and gives a stream that starts from the first byte again.
+pub(crate) async fn read<IO>(mut io: IO, patience: Duration) -> io::Result<(Hello, Rewound<IO>)>
 where
     IO: AsyncRead + Unpin,
 {
     let mut seen = BytesMut::new();
-    let found = timeout(patience, read(&mut io, &mut seen)).await;
-    let name = match found {
+    let found = timeout(patience, judge(&mut io, &mut seen)).await;
+    let hello = match found {
         Ok(found) => found?,
-        Err(_elapsed) => None,
+        Err(_elapsed) => Hello::Unreadable,
     };
-    Ok((name, Rewound::new(io, seen.freeze())))
+    Ok((hello, Rewound::new(io, seen.freeze())))
 }
 
-async fn read<IO>(io: &mut IO, seen: &mut BytesMut) -> io::Result<Option<Arc<str>>>
+async fn judge<IO>(io: &mut IO, seen: &mut BytesMut) -> io::Result<Hello>
 where
     IO: AsyncRead + Unpin,
 {
     let mut acceptor = Acceptor::default();
     let mut shown = 0;
     while seen.len() < LONGEST {
-        if io.read_buf(seen).await? == 0 || seen.first() != Some(&HANDSHAKE) {
-            return Ok(None);
+        let ended = io.read_buf(seen).await? == 0;
+        if seen.first() != Some(&HANDSHAKE) || seen.get(1).is_some_and(|major| *major != MAJOR) {
+            return Ok(Hello::Other);
+        }
+        if ended {
+            return Ok(Hello::Unreadable);
         }
         while let Some(mut rest) = seen.get(shown..).filter(|rest| !rest.is_empty()) {
             match acceptor.read_tls(&mut rest) {
-                Ok(0) | Err(_) => return Ok(None),
+                Ok(0) | Err(_) => return Ok(Hello::Unreadable),
                 Ok(count) => shown += count,
             }
             match acceptor.accept() {
                 Ok(None) => {}
                 Ok(Some(accepted)) => {
                     let hello = accepted.client_hello();
-                    return Ok(hello.server_name().map(|name| name.to_ascii_lowercase().into()));
+                    let name = hello.server_name().map(|name| name.to_ascii_lowercase().into());
+                    return Ok(Hello::Tls(name));
                 }
-                Err(_) => return Ok(None),
+                Err(_) => return Ok(Hello::Unreadable),
             }
         }
     }
-    Ok(None)
+    Ok(Hello::Unreadable)
 }
 
 #[cfg(test)]
@@ -87,24 +101,26 @@ mod tests {
         bytes
     }
 
-    async fn read_back(bytes: &[u8]) -> (Option<Arc<str>>, Vec<u8>) {
-        let (name, mut stream) = server_name(bytes, PATIENCE).await.unwrap();
+    async fn read_back(bytes: &[u8]) -> (Hello, Vec<u8>) {
+        let (hello, mut stream) = read(bytes, PATIENCE).await.unwrap();
         let mut all = Vec::new();
         stream.read_to_end(&mut all).await.unwrap();
-        (name, all)
+        (hello, all)
     }
 
     #[tokio::test]
     async fn names_are_read_and_every_byte_is_kept() {
         let mut bytes = hello("Api.Example.com");
         bytes.extend(b"more");
-        let (name, all) = read_back(&bytes).await;
-        assert_eq!(name.as_deref(), Some("api.example.com"));
-        assert_eq!(all, bytes);
+        let named = Hello::Tls(Some("api.example.com".into()));
+        assert_eq!(read_back(&bytes).await, (named, bytes.clone()));
         let without = hello("192.0.2.1");
-        assert_eq!(read_back(&without).await, (None, without));
-        for other in [&b"SSH-2.0-x\r\n"[..], b"", &bytes[..20], &[22, 3, 1, 0, 2, 9, 9]] {
-            assert_eq!(read_back(other).await, (None, other.to_vec()));
+        assert_eq!(read_back(&without).await, (Hello::Tls(None), without));
+        for other in [&b"SSH-2.0-x\r\n"[..], b"", &[22, 9, 9, 9]] {
+            assert_eq!(read_back(other).await, (Hello::Other, other.to_vec()));
+        }
+        for odd in [&bytes[..20], &[22], &[22, 3, 1, 0, 2, 9, 9]] {
+            assert_eq!(read_back(odd).await, (Hello::Unreadable, odd.to_vec()));
         }
     }
 
@@ -117,15 +133,15 @@ mod tests {
             client.write_all(&sent).await.unwrap();
             std::future::pending::<()>().await;
         });
-        let (name, stream) = server_name(server, PATIENCE).await.unwrap();
-        assert_eq!(name.as_deref(), Some("a.example"));
+        let (read, stream) = read(server, PATIENCE).await.unwrap();
+        assert_eq!(read, Hello::Tls(Some("a.example".into())));
         assert_eq!(stream.into_parts().1, bytes);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_says_nothing_is_not_waited_for() {
         let (_client, server) = tokio::io::duplex(1);
-        let (name, _) = server_name(server, PATIENCE).await.unwrap();
-        assert_eq!(name, None);
+        let (read, _) = read(server, PATIENCE).await.unwrap();
+        assert_eq!(read, Hello::Unreadable);
     }
 }

@@ -1,14 +1,18 @@
 //! The addresses of endpoints that are known by name.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use cairn_dns::{DnsError, Host, Options, Resolver};
 use tokio::sync::watch;
 
 /// What resolves names, if anything does.
 pub(crate) struct Names {
     resolver: Result<Resolver, DnsError>,
+    /// Those that were too many to be followed.
+    refused: ArcSwap<HashSet<Host>>,
 }
 
 /// A name of an endpoint, as it stood when it was looked at.
@@ -28,7 +32,10 @@ impl Names {
         if let Err(error) = &resolver {
             tracing::warn!(%error, "names of endpoints are not resolved");
         }
-        Names { resolver }
+        Names {
+            resolver,
+            refused: ArcSwap::default(),
+        }
     }
 
     /// For compiling without serving: nothing is asked for.
@@ -36,6 +43,7 @@ impl Names {
         let reason = "this waypoint was compiled without its connections".to_owned();
         Names {
             resolver: Err(DnsError::NoServers { reason }),
+            refused: ArcSwap::default(),
         }
     }
 
@@ -51,7 +59,9 @@ impl Names {
         Name {
             host: host.clone(),
             addresses,
-            asked: resolver.is_none() || resolution.is_some_and(|resolution| resolution.is_asked()),
+            asked: resolver.is_none()
+                || self.refused.load().contains(host)
+                || resolution.is_some_and(|resolution| resolution.is_asked()),
         }
     }
 
@@ -59,7 +69,8 @@ impl Names {
     pub(crate) fn first(&self, host: &Host) -> Option<IpAddr> {
         let resolver = self.resolver.as_ref().ok()?;
         let resolution = resolver.followed(host)?.resolution();
-        resolution.addresses().first().copied()
+        // An answer without addresses changes nothing, as in Envoy's LOGICAL_DNS.
+        resolution.last_known().first().copied()
     }
 
     /// The addresses of a name that a request brings.
@@ -72,11 +83,15 @@ impl Names {
 
     /// Keeps just these names resolved from now on.
     pub(crate) fn follow(&self, hosts: impl IntoIterator<Item = Host>) {
-        if let Ok(resolver) = &self.resolver
-            && let Err(error) = resolver.follow(hosts)
-        {
-            tracing::error!("{error}");
-        }
+        let Ok(resolver) = &self.resolver else { return };
+        let refused = match resolver.follow(hosts) {
+            Ok(()) => HashSet::new(),
+            Err(error) => {
+                tracing::error!("{error}");
+                error.refused.into_iter().collect()
+            }
+        };
+        self.refused.store(Arc::new(refused));
     }
 
     /// Changes with the addresses of names that are followed; `None`: they never do.

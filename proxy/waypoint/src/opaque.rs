@@ -18,11 +18,12 @@ use crate::cluster::Cluster;
 use crate::downstream::{Downstream, Held};
 use crate::exchange::Scope;
 use crate::failure::{Failure, Flags, UpstreamFault};
+use crate::hello::{self, Hello};
 use crate::plan::Plans;
 use crate::proxy::Proxy;
 use crate::sought::Sought;
 use crate::upstream::{Stream, Upstream};
-use crate::{authorize, failure, hello};
+use crate::{authorize, failure};
 
 /// How long a connection may be silent: Envoy's default for TCP.
 const TIMEOUTS: Timeouts = Timeouts {
@@ -43,12 +44,12 @@ pub(crate) async fn serve(
 ) {
     let began = Instant::now();
     if may_be_tls || asks_for_server_name(proxy, downstream) {
-        let Ok((server_name, client)) = hello::server_name(client, HELLO).await else {
+        let Ok((hello, client)) = hello::read(client, HELLO).await else {
             return;
         };
-        carry(proxy, downstream, client, server_name, began).await;
+        carry(proxy, downstream, client, hello, began).await;
     } else {
-        carry(proxy, downstream, client, None, began).await;
+        carry(proxy, downstream, client, Hello::Other, began).await;
     }
 }
 
@@ -68,7 +69,7 @@ async fn carry(
     proxy: &Proxy,
     downstream: &Downstream,
     client: impl AsyncRead + AsyncWrite + Unpin,
-    server_name: Option<Arc<str>>,
+    hello: Hello,
     began: Instant,
 ) {
     let plans = proxy.plans.load_full();
@@ -82,14 +83,24 @@ async fn carry(
         response_flags: Flags::default().label(),
         connection_security_policy: SecurityPolicy::MutualTls,
     };
-    record.server_name.clone_from(&server_name);
+    record.server_name = match &hello {
+        Hello::Tls(name) => name.clone(),
+        Hello::Other | Hello::Unreadable => None,
+    };
+    let server_name = record.server_name.clone();
     let server_name = server_name.as_deref();
-    match open(downstream, &scope, &plans, server_name, &mut record).await {
+    let opened = match hello {
+        // It may be for a name that policies forbid, or that is led elsewhere.
+        Hello::Unreadable => Err(Failure::UnreadableHello),
+        Hello::Tls(_) | Hello::Other => open(downstream, &scope, &plans, server_name, &mut record).await,
+    };
+    match opened {
         Ok(Opened {
             stream,
             endpoint,
             permit: _permit,
             timeouts,
+            longest,
         }) => {
             let labels = TcpLabels {
                 destination: endpoint.data.labels.clone(),
@@ -106,6 +117,7 @@ async fn carry(
                     (record.flags, record.details) = failure::broken(&error);
                 },
                 () = downstream.drain.forced() => record.details = "drained".into(),
+                () = end_of(longest) => (record.flags, record.details) = failure::outlived(),
                 failure = authorize::revoked(proxy, downstream, Held::Connection(server_name), plans.version) => {
                     let reply = failure.reply();
                     (record.flags, record.details) = (reply.flags, reply.details);
@@ -132,6 +144,14 @@ async fn carry(
     write(proxy, &plans, &record);
 }
 
+/// When a connection has lasted as long as it may.
+async fn end_of(longest: Option<Duration>) {
+    match longest {
+        Some(longest) => tokio::time::sleep(longest).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Counts what one connection carries where all are counted, and for its own line.
 struct Carried<'a> {
     series: &'a TcpSeries,
@@ -156,6 +176,8 @@ struct Opened {
     endpoint: Picked<Upstream>,
     permit: Option<OwnedSemaphorePermit>,
     timeouts: Timeouts,
+    /// How long it may last.
+    longest: Option<Duration>,
 }
 
 /// Authorizes the connection and opens one to an endpoint; one that cannot be reached is passed over for another.
@@ -216,6 +238,7 @@ async fn open(
                     endpoint,
                     permit,
                     timeouts,
+                    longest: cluster.tcp_longest,
                 });
             }
             Err(error) => {

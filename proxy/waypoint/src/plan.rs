@@ -139,8 +139,16 @@ pub(crate) struct RoutePlan {
     pub(crate) clusters: Vec<Option<Arc<Cluster>>>,
     /// In the order of the route's mirrors.
     pub(crate) mirror_clusters: Vec<Option<Arc<Cluster>>>,
-    /// The endpoints that sessions of the route may name, each with its cluster.
-    pub(crate) sessions: HashMap<EndpointMark, (Arc<Cluster>, Arc<Endpoint<Upstream>>)>,
+    /// The endpoints that sessions of the route may name.
+    pub(crate) sessions: HashMap<EndpointMark, Session>,
+}
+
+/// Where a session leads.
+pub(crate) struct Session {
+    /// The place of its destination among those of the route.
+    pub(crate) destination: usize,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) endpoint: Arc<Endpoint<Upstream>>,
 }
 
 impl Plans {
@@ -338,6 +346,14 @@ impl RoutePlan {
     /// None: the default route, which forwards.
     pub(crate) fn action(&self) -> Option<&Action> {
         self.route.as_ref().map(|route| &route.action)
+    }
+
+    /// The destination at a place.
+    pub(crate) fn destination(&self, place: usize) -> Option<&Destination> {
+        match self.action()? {
+            Action::Forward(all) => all.iter().nth(place),
+            _ => None,
+        }
     }
 
     /// How sessions stay with their endpoint.

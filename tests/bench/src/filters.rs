@@ -36,7 +36,7 @@ pub struct Equipment {
 }
 
 impl Equipment {
-    fn build(&self) -> Result<&Build> {
+    pub(crate) fn build(&self) -> Result<&Build> {
         self.builds.first().context("there is no waypoint to measure")
     }
 }

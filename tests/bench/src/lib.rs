@@ -16,6 +16,7 @@
 //! clock it hardly depends on what else the machine does.
 //!
 //! `bench filters` does the same with filters in WebAssembly, and measures what they cannot do to other requests ([`filters`]).
+//! `bench traffic` measures what retries cost while nothing fails, and many rules that change ([`traffic`]).
 //!
 //! Envoy's chain leaves out what only Istio's build of it has, the metrics of `istio.stats` and the look-up of
 //! workloads; ours does both. The comparison is in Envoy's favour by that much.
@@ -42,5 +43,6 @@ pub mod rounds;
 pub mod routes;
 pub mod scenario;
 pub mod stats;
+pub mod traffic;
 pub mod usage;
 pub mod waypoint;

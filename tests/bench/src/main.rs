@@ -15,6 +15,7 @@ use cairn_bench::place::Place;
 use cairn_bench::report::{self, Outcome};
 use cairn_bench::rounds::{self, Contender, Plan};
 use cairn_bench::scenario::{self, Scenario};
+use cairn_bench::traffic::{changes, resilience};
 use cairn_bench::{backend, envoy, ours};
 use cairn_tests::binary;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -34,6 +35,8 @@ enum Command {
     Waypoint(WaypointOptions),
     /// Measures what filters cost, side by side with Envoy, and what they cannot do to other requests.
     Filters(FilterOptions),
+    /// Measures what retries and outlier detection cost while nothing fails, and what becomes of many rules that change.
+    Traffic(TrafficOptions),
     /// The application behind the waypoints.
     #[command(name = backend::COMMAND, hide = true)]
     Backend(backend::Arguments),
@@ -64,6 +67,27 @@ struct FilterOptions {
     large: usize,
     #[command(flatten)]
     options: Options,
+}
+
+#[derive(clap::Args)]
+struct TrafficOptions {
+    /// What to measure [default: all].
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    part: Vec<TrafficPart>,
+    /// Services with ten rules each.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    services: u16,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// A part of what is measured about traffic management.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TrafficPart {
+    /// Retries, outlier detection and limits while nothing fails.
+    Resilience,
+    /// Ten thousand rules of a thousand services, and changes of them while requests go on.
+    Changes,
 }
 
 /// A part of what is measured about filters.
@@ -116,6 +140,7 @@ fn main() -> ExitCode {
         match Arguments::parse().command {
             Command::Waypoint(options) => runtime.block_on(waypoint(options)),
             Command::Filters(options) => runtime.block_on(filters(options)),
+            Command::Traffic(options) => runtime.block_on(traffic(options)),
             Command::Instances(arguments) => runtime.block_on(instances::report(arguments)),
             Command::Backend(arguments) => runtime
                 .block_on(backend::serve(arguments))
@@ -182,6 +207,33 @@ async fn filters(arguments: FilterOptions) -> Result<()> {
         found.extend(findings);
     }
     let mut document = report::as_json(&outcomes, &facts);
+    if let Value::Object(fields) = &mut document {
+        fields.insert("findings".to_owned(), findings::as_json(&found));
+    }
+    write_json(&options, &document)
+}
+
+async fn traffic(arguments: TrafficOptions) -> Result<()> {
+    let mut options = arguments.options;
+    // It is about our own builds.
+    options.alone = true;
+    let equipment = equip(&options).await?;
+    let facts = facts(&options, None);
+    writeln!(stdout(), "{}\n", serde_json::to_string_pretty(&facts)?)?;
+    let parts = match arguments.part.as_slice() {
+        [] => TrafficPart::value_variants(),
+        chosen => chosen,
+    };
+    let mut found = Vec::<Finding>::new();
+    for part in parts {
+        let findings = match part {
+            TrafficPart::Resilience => resilience::measure(&equipment).await?,
+            TrafficPart::Changes => changes::measure(&equipment, arguments.services.into()).await?,
+        };
+        findings::print(&mut stdout(), &findings)?;
+        found.extend(findings);
+    }
+    let mut document = report::as_json(&[], &facts);
     if let Value::Object(fields) = &mut document {
         fields.insert("findings".to_owned(), findings::as_json(&found));
     }

@@ -85,6 +85,20 @@ pub fn write_plugins(directory: &Path, plugins: &[Value]) -> Result<()> {
     Ok(())
 }
 
+/// Puts a file of YAML in place of what was there under its name, at once, in the configuration of the waypoint of this directory.
+///
+/// # Errors
+///
+/// The directory cannot be written.
+pub fn write(directory: &Path, name: &str, text: &str) -> Result<()> {
+    let config = directory.join("config");
+    std::fs::create_dir_all(&config)?;
+    let written = directory.join("written");
+    std::fs::write(&written, text)?;
+    std::fs::rename(&written, config.join(name))?;
+    Ok(())
+}
+
 /// JSON is YAML.
 fn yaml(objects: &[Value]) -> String {
     let documents: Vec<String> = objects.iter().map(|object| format!("{object:#}\n")).collect();

@@ -101,3 +101,38 @@ async fn filters_are_driven_and_written_down() {
         assert!(output.text.contains(what), "{}", output.text);
     }
 }
+
+#[tokio::test]
+async fn traffic_is_driven_and_written_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("measured.json");
+    let waypoint = binary("waypoint");
+    let output = Process::start(
+        env!("CARGO_BIN_EXE_bench").as_ref(),
+        &[
+            "traffic",
+            "--rounds=1",
+            "--requests=512",
+            "--streams=8",
+            "--services=20",
+            "--waypoint",
+            waypoint.to_str().unwrap(),
+            "--json",
+            file.to_str().unwrap(),
+        ],
+    )
+    .wait();
+    assert_eq!(output.code, Some(0), "{}", output.text);
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let findings = written["findings"].as_array().unwrap();
+    for what in [
+        "cost with retries, outlier detection and limits, to that without",
+        "200 rules of 20 services compiled",
+        "one of them changed, until it is in force",
+        "p99.9 at a hundred changes a second, to that without",
+    ] {
+        let found = findings.iter().find(|one| one["what"] == what);
+        let value = found.and_then(|one| one["value"].as_f64());
+        assert!(value.is_some_and(|value| value > 0.0), "{what}: {written}");
+    }
+}

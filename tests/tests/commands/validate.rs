@@ -299,12 +299,12 @@ metadata: {name: helloworld-v1}
 spec:
   host: helloworld-v1.default.svc.cluster.local
   trafficPolicy:
-    connectionPool: {tcp: {maxConnectionDuration: 1h}}
+    loadBalancer: {backendUtilization: {}}
 ";
-    directory.write("duration.yaml", rule);
+    directory.write("utilization.yaml", rule);
     let output = cairn(&["validate", text(directory.path())]);
     assert_eq!(output.code, Some(0), "{}", output.text);
-    let place = directory.path().join("duration.yaml:");
+    let place = directory.path().join("utilization.yaml:");
     let line = output.text.lines().find(|line| line.starts_with(text(&place)));
     let line = line.unwrap_or_else(|| panic!("nothing is said of it:\n{}", output.text));
     assert!(

@@ -61,8 +61,9 @@ async fn the_addresses_of_a_name_are_its_endpoints() {
     until(&world.mesh, vip, "api.example", "backend second: ").await;
 
     // What is known stays when nobody answers any more.
-    world.names.go_away();
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    world.names.fail();
+    let told = "its last addresses are used until it is";
+    tokio::task::block_in_place(|| world.mesh.waypoint.wait_for_text(told));
     for _ in 0..10 {
         assert_eq!(get(&world.mesh, vip, "api.example").await.status, 200);
     }
@@ -142,4 +143,41 @@ spec:
     let nobody = get(&world.mesh, at(43), "allowed.example").await;
     assert_eq!(nobody.status, 503);
     assert!(nobody.body.starts_with("upstream connect error"), "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_leads_past_the_policies_of_the_mesh() {
+    let none = "hosts: [out.example], addresses: [NET.60], ports: [{number: 80, name: http, protocol: HTTP}], resolution: NONE";
+    let dns = |name: &str, address: u8, resolution: &str| {
+        let spec =
+            format!("hosts: [{name}.example], addresses: [NET.{address}], {HTTP}, resolution: {resolution}");
+        entry(name, &spec)
+    };
+    let route = "
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: astray}
+spec:
+  hosts: [app]
+  http: [{match: [{uri: {prefix: /out}}], route: [{destination: {host: out.example}}]}, {route: [{destination: {host: app}}]}]
+";
+    let entries = [
+        entry("out", none),
+        dns("dns", 50, "DNS"),
+        dns("first", 51, "DNS_ROUND_ROBIN"),
+        route.to_owned(),
+    ];
+    // Names outside of the mesh that stand for a pod.
+    let names = [("dns.example", 21), ("first.example", 21)];
+    let world = World::new(&entries, &names).await;
+    for (address, host) in [(50, "dns.example"), (51, "first.example")] {
+        let vip = world.mesh.network.socket(address, 80);
+        let refused = get(&world.mesh, vip, host).await;
+        assert_eq!(refused.body, "no healthy upstream", "{host}: {refused:?}");
+    }
+    // What a route of another service sends there was never addressed to it.
+    assert_eq!(world.mesh.get("/out").await.status, 503);
+    assert_eq!(world.mesh.get("/").await.status, 200);
+    assert_eq!(world.mesh.v1.seen().len() + world.mesh.v2.seen().len(), 1);
 }

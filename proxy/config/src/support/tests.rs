@@ -166,10 +166,10 @@ fn the_topmost_field_that_is_not_acted_on_is_reported() {
         "spec.http[1].fault.delay.exponentialDelay",
     ];
     assert_eq!(fields_of(Kind::VirtualService, spec), found);
-    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {connectionPool: {tcp: {maxConnectionDuration: 1s}}}}]}";
+    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {loadBalancer: {backendUtilization: {}}}}]}";
     let found = [
         "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting",
-        "spec.subsets[0].trafficPolicy.connectionPool.tcp.maxConnectionDuration",
+        "spec.subsets[0].trafficPolicy.loadBalancer.backendUtilization",
     ];
     assert_eq!(fields_of(Kind::DestinationRule, spec), found);
     assert_eq!(
@@ -257,13 +257,13 @@ fn a_slip_below_a_name_that_the_author_chose_is_recognised() {
 
 #[test]
 fn it_is_said_why_a_field_is_not_meant_to_act() {
-    let root = parse("spec: {hostnames: [a], rules: [{filters: [{extensionRef: {}}]}]}")
+    let root = parse("spec: {tls: {}, infrastructure: {}}")
         .unwrap()
         .root
         .unwrap();
-    let found = uncovered(Kind::HttpRoute, &root);
+    let found = uncovered(Kind::Gateway, &root);
     assert_eq!(found.len(), 2);
-    assert!(found[0].why.unwrap().contains("the parent decides"));
+    assert!(found[0].why.unwrap().contains("a waypoint takes tunnels"));
     assert_eq!(found[1].why, None);
 }
 

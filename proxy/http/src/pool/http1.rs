@@ -31,7 +31,7 @@ const BUFFER: usize = 128 * 1024;
 /// All HTTP/1 connections to one endpoint.
 pub(super) struct Connections<C, B> {
     connect: C,
-    settings: Settings,
+    settings: Box<Settings>,
     builder: http1::Builder,
     shelf: Arc<Shelf<Box<Connection<B>>>>,
 }
@@ -58,7 +58,7 @@ where
         });
         Self {
             connect,
-            settings,
+            settings: Box::new(settings),
             builder,
             shelf,
         }
@@ -144,6 +144,7 @@ where
             signs,
             left: self.settings.max_requests.map(NonZeroU32::get),
             expires: None,
+            ends: self.settings.max_age.map(|age| Instant::now() + age),
             shelf: Arc::downgrade(&self.shelf),
         }))
     }
@@ -205,6 +206,8 @@ struct Connection<B> {
     left: Option<u32>,
     /// When the peer is about to close it.
     expires: Option<Instant>,
+    /// When it has had its time.
+    ends: Option<Instant>,
     shelf: Weak<Shelf<Box<Connection<B>>>>,
 }
 
@@ -213,7 +216,8 @@ where
     B: Payload,
 {
     fn is_overdue(&self) -> bool {
-        self.expires.is_some_and(|expires| expires <= Instant::now())
+        let mut ends = self.expires.iter().chain(&self.ends);
+        ends.any(|end| *end <= Instant::now())
     }
 
     /// Moves the connection; when it ends, whatever waits for an answer from it is told.

@@ -219,7 +219,7 @@ where
         let connection = Connection::new(sender, task.ping_pong(), local);
         // Weak: the task ends by itself once every sender and stream is gone.
         let watched = Arc::downgrade(&connection);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             if let Err(error) = task.await {
                 tracing::debug!(%error, "upstream HTTP/2 connection ended");
             }
@@ -227,6 +227,9 @@ where
                 connection.retire();
             }
         });
+        if let Some(keepalive) = self.settings.keepalive {
+            connection.keep_alive(keepalive, task.abort_handle());
+        }
         Ok(connection)
     }
 }

@@ -7,6 +7,7 @@
 
 mod http1;
 mod http2;
+mod lasting;
 mod opening;
 mod resting;
 mod switching;

@@ -90,6 +90,7 @@ impl Compiler<'_, '_> {
                 waypoint: None,
                 endpoints: Vec::new(),
                 resolution,
+                external: form.spec.location.unwrap_or_default() == Location::MeshExternal,
                 subject_alt_names: subject_alt_names.clone(),
                 alternative_names: form.spec.subject_alt_names.clone(),
                 load_balancing: LoadBalancing {

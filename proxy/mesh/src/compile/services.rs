@@ -99,6 +99,7 @@ impl Compiler<'_, '_> {
             waypoint: None,
             endpoints: Vec::new(),
             resolution: Resolution::Static,
+            external: false,
             subject_alt_names: Vec::new(),
             alternative_names: Vec::new(),
             load_balancing: self.load_balancing(&object, form),

@@ -10,6 +10,7 @@ use cairn_balance::{
     Warmup, arrange,
 };
 use cairn_dial::Layers;
+use cairn_http::pool::Keepalive as Pings;
 use cairn_mesh::Locality;
 use cairn_net::Keepalive;
 use cairn_route::{
@@ -79,6 +80,11 @@ pub(super) fn keeping(pool: &ConnectionPool, layers: Option<Arc<Layers>>) -> Kee
         max_streams: pool
             .max_concurrent_streams
             .and_then(|streams| usize::try_from(streams).ok()),
+        max_age: pool.max_connection_duration.filter(|longest| !longest.is_zero()),
+        pings: pool.http2_keepalive.map(|pings| Pings {
+            interval: pings.interval,
+            timeout: pings.timeout,
+        }),
         keepalive: pool.tcp_keepalive.as_ref().map(keepalive),
         layers,
     }

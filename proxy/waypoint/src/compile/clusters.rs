@@ -13,9 +13,9 @@ use cairn_route::{Action, Destination, EndpointMark, LoadBalancing, Route, TcpAc
 
 use super::memory::Memory;
 use super::{Found, Shared, balancing};
-use crate::beyond::{Beyond, Lead};
+use crate::beyond::{Beyond, Lead, is_outside};
 use crate::cluster::Cluster;
-use crate::plan::{ConnectionRoutes, RoutePlan};
+use crate::plan::{ConnectionRoutes, RoutePlan, Session};
 use crate::upstream::{Keeping, Upstream, Upstreams};
 
 /// Makes the clusters of one service's routes.
@@ -127,7 +127,7 @@ impl Clusters<'_, '_> {
         let name: Arc<str> = name.into();
         let selected =
             |endpoint: &MeshEndpoint| chosen.is_none_or(|subset| subset.selects(&endpoint.workload.labels));
-        let beyond = self.beyond(&service, port.number, keeping, selected);
+        let beyond = self.beyond(&name, &service, port.number, keeping, selected);
         let mut upstreams: Vec<Upstream> = Vec::new();
         for endpoint in service.usable_endpoints(port.number).filter(|it| selected(it)) {
             let (waypoint, mesh) = (&self.shared.waypoint.key, self.shared.mesh);
@@ -137,7 +137,10 @@ impl Clusters<'_, '_> {
         if service.resolution == Resolution::Dns {
             for (host, endpoint) in named(&service, port.number).filter(|(_, it)| selected(it)) {
                 let port = endpoint.ports.get(&port.number).copied().unwrap_or(port.number);
+                let (mesh, on_loopback) = (self.shared.mesh, self.upstreams.dialer().is_on_loopback());
                 let addresses = self.shared.names.known(&host).addresses.into_iter();
+                let addresses =
+                    addresses.filter(|ip| !service.external || is_outside(mesh, *ip, on_loopback));
                 let addresses = addresses.map(|ip| SocketAddr::new(ip, port));
                 let workload = &endpoint.workload;
                 upstreams.extend(addresses.map(|address| self.upstreams.named(workload, address, keeping)));
@@ -181,15 +184,23 @@ impl Clusters<'_, '_> {
     /// Where the endpoints are of a service that does not list them.
     fn beyond(
         &mut self,
+        name: &Arc<str>,
         service: &Service,
         port: u16,
         keeping: &Keeping,
         selected: impl Fn(&MeshEndpoint) -> bool,
-    ) -> Option<Beyond> {
+    ) -> Option<Arc<Beyond>> {
         let names = &self.shared.names;
+        let targets = service
+            .named_endpoints(port)
+            .map(|(name, endpoint)| (Arc::clone(name), endpoint.ports.clone()));
+        let key = format!("{:?} {:?}", service.resolution, targets.collect::<Vec<_>>());
         let (lead, workload) = match service.resolution {
             Resolution::Static | Resolution::Dns => return None,
-            Resolution::None => (Lead::Address, Arc::new(self.shared.mesh.stand_in(service))),
+            Resolution::None => (
+                Lead::Address(Arc::clone(&service.hostname)),
+                Arc::new(self.shared.mesh.stand_in(service)),
+            ),
             Resolution::DnsRoundRobin => {
                 let (host, endpoint) = named(service, port).find(|(_, endpoint)| selected(endpoint))?;
                 let port = endpoint.ports.get(&port).copied().unwrap_or(port);
@@ -209,22 +220,30 @@ impl Clusters<'_, '_> {
                 )
             }
         };
-        Some(Beyond::new(lead, self.upstreams.dialer(), &workload, keeping))
+        let dialer = self.upstreams.dialer();
+        let beyond = || Beyond::new(lead, dialer, &workload, keeping, service.external);
+        Some(
+            self.memory
+                .beyond((Arc::clone(name), key, keeping.clone()), beyond),
+        )
     }
 }
 
-/// The endpoints that sessions may name.
-fn sessions(
-    clusters: &[Option<Arc<Cluster>>],
-) -> HashMap<EndpointMark, (Arc<Cluster>, Arc<Endpoint<Upstream>>)> {
-    let of = |cluster: &Arc<Cluster>| {
+/// The endpoints that sessions may name, each with the place of its destination.
+fn sessions(clusters: &[Option<Arc<Cluster>>]) -> HashMap<EndpointMark, Session> {
+    let of = |(destination, cluster): (usize, &Option<Arc<Cluster>>)| {
+        let cluster = cluster.as_ref()?;
         let endpoints = cluster.endpoints().map(|endpoint| {
-            let mark = EndpointMark::of(&endpoint.data.workload.uid);
-            (mark, (Arc::clone(cluster), Arc::clone(endpoint)))
+            let session = Session {
+                destination,
+                cluster: Arc::clone(cluster),
+                endpoint: Arc::clone(endpoint),
+            };
+            (cluster.mark(&endpoint.data), session)
         });
-        endpoints.collect::<Vec<_>>()
+        Some(endpoints.collect::<Vec<_>>())
     };
-    clusters.iter().flatten().flat_map(of).collect()
+    clusters.iter().enumerate().filter_map(of).flatten().collect()
 }
 
 /// The endpoints of a service that are known by name.

@@ -25,7 +25,7 @@ use super::memory::Memory;
 use crate::files;
 
 /// Bytes of a file of certificates that are read.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: u64 = 8 << 20;
 
 /// What TLS is built from, by who asks for it; or why it cannot be.
 struct Material {
@@ -90,6 +90,9 @@ impl Shared<'_> {
         service: &Service,
         policy: Option<&HostPolicy>,
     ) -> Vec<Option<Fingerprint>> {
+        if policy.is_none() && self.backend_tls_of(service).is_empty() {
+            return Vec::new();
+        }
         let nothing = TrafficPolicy::default();
         let mut found = Vec::new();
         for port in &service.ports {
@@ -150,11 +153,10 @@ impl Shared<'_> {
             Trust::Secret(name) => {
                 let own = self.secret(name)?;
                 let beside = format!("{name}-cacert");
-                let authorities = any_of(own, &["ca.crt", "cacert"]);
-                let authorities = authorities.or_else(|| {
-                    let other = self.secret(&beside).ok()?;
-                    any_of(other, &["ca.crt", "cacert"])
-                });
+                let mut authorities = any_of(own, &["ca.crt", "cacert"])?;
+                if let (None, Ok(other)) = (&authorities, self.secret(&beside)) {
+                    authorities = any_of(other, &["ca.crt", "cacert"])?;
+                }
                 (authorities.map_or(Trusted::System, Trusted::Authorities), None)
             }
         };
@@ -168,7 +170,7 @@ impl Shared<'_> {
             Some(ClientCertificate::Secret(name)) => {
                 let secret = self.secret(name)?;
                 let part = |keys: &[&str]| {
-                    let found = any_of(secret, keys);
+                    let found = any_of(secret, keys)?;
                     found.ok_or_else(|| format!("Secret {name} has no `{}`", keys.join("` or `")))
                 };
                 Some(Shown {
@@ -178,7 +180,7 @@ impl Shared<'_> {
             }
         };
         if let Trust::Secret(name) = &wanted.trust {
-            revoked = any_of(self.secret(name)?, &["ca.crl", "crl"]);
+            revoked = any_of(self.secret(name)?, &["ca.crl", "crl"])?;
         }
         let mut subject_alt_names = wanted.subject_alt_names.clone();
         if subject_alt_names.is_empty() && wanted.trust != Trust::Anyone {
@@ -202,18 +204,26 @@ impl Shared<'_> {
             .ok_or_else(|| format!("there is no Secret {key}"))
     }
 
+    /// Each is read once for a version.
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         use std::io::Read as _;
         let path = PathBuf::from(path);
+        if let Some((_, read)) = self.files.borrow().get(&path) {
+            return read.clone();
+        }
         let stamp = files::stamp(&path);
         let read = || {
             let mut bytes = Vec::new();
             let file = std::fs::File::open(&path)?;
-            file.take(LONGEST).read_to_end(&mut bytes)?;
+            file.take(LONGEST + 1).read_to_end(&mut bytes)?;
             Ok::<_, std::io::Error>(bytes)
         };
         let read = read().map_err(|error| format!("{} cannot be read: {error}", path.display()));
-        self.files.borrow_mut().insert(path, stamp);
+        let read = read.and_then(|bytes| match bytes.len() as u64 {
+            0..=LONGEST => Ok(bytes),
+            _ => Err(format!("{} is longer than {LONGEST} bytes", path.display())),
+        });
+        self.files.borrow_mut().insert(path, (stamp, read.clone()));
         read
     }
 }
@@ -226,16 +236,21 @@ fn names_files(wanted: &TlsOrigination) -> bool {
         )
 }
 
-/// The first of these entries that a Secret has.
-fn any_of(secret: &Secret, keys: &[&str]) -> Option<Vec<u8>> {
-    keys.iter().find_map(|key| {
-        let plain = secret.string_data.get(*key);
-        let plain = plain.map(|text| text.reveal().as_bytes().to_vec());
-        let coded = || {
-            let mut text = secret.data.get(*key)?.reveal().to_owned();
+/// The first of these entries that a Secret has. One that cannot be decoded is not left out: something else would act in its place.
+fn any_of(secret: &Secret, keys: &[&str]) -> Result<Option<Vec<u8>>, String> {
+    for key in keys {
+        if let Some(text) = secret.string_data.get(*key) {
+            return Ok(Some(text.reveal().as_bytes().to_vec()));
+        }
+        if let Some(coded) = secret.data.get(*key) {
+            let mut text = coded.reveal().to_owned();
             text.retain(|letter| !letter.is_ascii_whitespace());
-            STANDARD.decode(text).ok()
-        };
-        plain.or_else(coded)
-    })
+            let name = &secret.metadata.name;
+            let decoded = STANDARD.decode(text);
+            return decoded
+                .map(Some)
+                .map_err(|_| format!("Secret {name} has no base64 under `{key}`"));
+        }
+    }
+    Ok(None)
 }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Weak};
 use cairn_balance::{Standing, Standings};
 use cairn_dial::{Fingerprint, Tls, TlsSettings};
 
+use crate::beyond::Beyond;
 use crate::breaker::{Breaker, Limits};
 use crate::clock;
 use crate::cluster::Cluster;
-use crate::upstream::Upstream;
+use crate::upstream::{Keeping, Upstream};
 
 /// An endpoint is the same while its cluster, its workload and its address are.
 type Known = (Arc<str>, Arc<str>, SocketAddr);
@@ -20,11 +21,15 @@ type Known = (Arc<str>, Arc<str>, SocketAddr);
 pub(super) struct Memory {
     standings: Standings<Known>,
     breakers: HashMap<Arc<str>, Weak<Breaker>>,
+    beyonds: HashMap<Led, Weak<Beyond>>,
     /// What TLS has been built of settings, with the sessions that it remembers, and whether this version has asked for it.
     tls: HashMap<Fingerprint, (Tls, bool)>,
     /// Of the version that is being compiled.
     clusters: HashMap<Wanted, Option<Arc<Cluster>>>,
 }
+
+/// A cluster, what leads to its endpoints, and how connections are kept.
+type Led = (Arc<str>, String, Keeping);
 
 /// Host, port and subset.
 type Wanted = (String, Option<u16>, Option<String>);
@@ -33,6 +38,16 @@ impl Memory {
     /// Begins another version.
     pub(super) fn begin(&mut self) {
         self.clusters.clear();
+    }
+
+    /// The endpoints that nobody lists, with their connections.
+    pub(super) fn beyond(&mut self, led: Led, make: impl FnOnce() -> Beyond) -> Arc<Beyond> {
+        let known = self.beyonds.get(&led).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let made = Arc::new(make());
+            self.beyonds.insert(led, Arc::downgrade(&made));
+            made
+        })
     }
 
     /// TLS of these settings.
@@ -82,6 +97,7 @@ impl Memory {
         self.clusters.clear();
         self.standings.sweep();
         self.tls.retain(|_, (_, asked)| std::mem::take(asked));
+        self.beyonds.retain(|_, beyond| beyond.strong_count() > 0);
         self.breakers.retain(|_, breaker| breaker.strong_count() > 0);
     }
 }

@@ -198,6 +198,10 @@ pub(crate) struct Keeping {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_requests: Option<NonZeroU32>,
     pub(crate) max_streams: Option<usize>,
+    /// After so long one takes no further requests, or ends where it is not HTTP.
+    pub(crate) max_age: Option<Duration>,
+    /// Pings of HTTP/2.
+    pub(crate) pings: Option<pool::Keepalive>,
     /// When those in the clear are probed; `None`: as everywhere.
     pub(crate) keepalive: Option<Keepalive>,
     /// What is put upon each.
@@ -210,6 +214,8 @@ impl Keeping {
         settings.connect_timeout = self.connect_timeout.unwrap_or(settings.connect_timeout);
         settings.idle_timeout = self.idle_timeout.unwrap_or(settings.idle_timeout);
         settings.max_requests = self.max_requests;
+        settings.max_age = self.max_age;
+        settings.keepalive = self.pings;
         settings.max_streams = self.max_streams.unwrap_or(settings.max_streams);
         settings
     }

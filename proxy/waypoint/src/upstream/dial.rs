@@ -65,6 +65,11 @@ impl Dialer {
         }
     }
 
+    /// Whether it runs on loopback, where others may be too.
+    pub(crate) fn is_on_loopback(&self) -> bool {
+        self.source.is_some_and(|source| source.is_loopback())
+    }
+
     /// Whether nothing can be reached.
     pub(crate) fn is_offline(&self) -> bool {
         self.tunnels.is_none()

@@ -109,7 +109,12 @@ const ROUTE: &[Row] = &[
     ("rules[].filters[].requestHeaderModifier", Yes),
     ("rules[].filters[].responseHeaderModifier", Yes),
     ("rules[].filters[].requestMirror", Yes),
-    ("rules[].filters[].extensionRef", NotYet),
+    (
+        "rules[].filters[].extensionRef",
+        NotApplicable(
+            "there is no extension that it could name; the rule answers 500, as for any that is not known",
+        ),
+    ),
     ("rules[].backendRefs[].group", Yes),
     ("rules[].backendRefs[].kind", Yes),
     (

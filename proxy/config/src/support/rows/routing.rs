@@ -1,6 +1,6 @@
 //! VirtualService.
 
-use super::Support::{Differently, NotApplicable, NotYet, Yes};
+use super::Support::{Differently, NotApplicable, Yes};
 use super::{Section, Table};
 
 const HEADERS: &str = "`@request.auth.claims…` is refused as a match that is wrong, for tokens are not read yet; `@filter.metadata[NAME][KEY]` is what a filter has noted";
@@ -33,7 +33,12 @@ pub(super) const VIRTUAL_SERVICE: Table = Table {
             ("http[].match[].gateways", Yes),
             ("http[].match[].sourceLabels", Differently(LABELS)),
             ("http[].match[].sourceNamespace", Differently(NAMESPACE)),
-            ("http[].match[].statPrefix", NotYet),
+            (
+                "http[].match[].statPrefix",
+                NotApplicable(
+                    "it names statistics that are Envoy's own; metrics here are Istio's, by service and workload",
+                ),
+            ),
             ("http[].route[].destination", Yes),
             ("http[].route[].weight", Yes),
             ("http[].route[].headers", Differently(HEADER_VALUES)),

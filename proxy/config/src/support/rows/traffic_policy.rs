@@ -62,7 +62,12 @@ pub(super) const DESTINATION_RULE: Table = Table {
                     "connectionPool.tcp.tcpKeepalive",
                     Differently("of connections in the clear: tunnels share theirs"),
                 ),
-                ("connectionPool.tcp.maxConnectionDuration", NotYet),
+                (
+                    "connectionPool.tcp.maxConnectionDuration",
+                    Differently(
+                        "what is under way on a connection of HTTP is finished; one that is not HTTP ends",
+                    ),
+                ),
                 ("connectionPool.tcp.idleTimeout", Yes),
                 ("connectionPool.http.http1MaxPendingRequests", Yes),
                 ("connectionPool.http.http2MaxRequests", Yes),
@@ -72,7 +77,7 @@ pub(super) const DESTINATION_RULE: Table = Table {
                 ("connectionPool.http.h2UpgradePolicy", Yes),
                 ("connectionPool.http.useClientProtocol", Yes),
                 ("connectionPool.http.maxConcurrentStreams", Yes),
-                ("connectionPool.http.http2KeepAlive", NotYet),
+                ("connectionPool.http.http2KeepAlive", Yes),
                 ("outlierDetection", Yes),
                 (
                     "tls",

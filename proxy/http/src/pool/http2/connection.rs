@@ -9,9 +9,10 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Ping, PingPong};
 use tokio::sync::watch;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::task::AbortHandle;
+use tokio::time::{Duration, Instant, sleep, timeout};
 
-use crate::pool::Settings;
+use crate::pool::{Keepalive, Settings};
 
 pub(super) struct Connection {
     pub(super) sender: SendRequest<Bytes>,
@@ -25,6 +26,7 @@ pub(super) struct Connection {
     pings: Mutex<Option<PingPong>>,
     settled: watch::Sender<Option<Settled>>,
     unused_since: Mutex<Instant>,
+    born: Instant,
 }
 
 /// A place among the streams of a connection.
@@ -53,6 +55,7 @@ impl Connection {
             pings: Mutex::new(pings),
             settled: watch::Sender::new(None),
             unused_since: Mutex::new(Instant::now()),
+            born: Instant::now(),
         })
     }
 
@@ -64,6 +67,10 @@ impl Connection {
 
     /// A place, if there is room by the settings and by the peer's own limit. The last one retires the connection.
     pub(super) fn try_lease(self: &Arc<Self>, settings: &Settings) -> Option<Lease> {
+        if settings.max_age.is_some_and(|age| self.born.elapsed() >= age) {
+            self.retire();
+            return None;
+        }
         if let Some(most) = settings.max_requests {
             self.serve(most)?;
         }
@@ -130,6 +137,34 @@ impl Connection {
             Ok(Some(Settled::Silent)) => Offer::Silent,
             _ => Offer::Lost,
         }
+    }
+
+    /// Asks the peer again and again whether it is there. One that does not answer is given up: `task` is what drives the connection.
+    pub(super) fn keep_alive(self: &Arc<Self>, keepalive: Keepalive, task: AbortHandle) {
+        let unused = self.pings.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut pings) = unused else { return };
+        let connection = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                let answered = timeout(keepalive.timeout, pings.ping(Ping::opaque())).await;
+                let Some(connection) = connection.upgrade() else {
+                    return;
+                };
+                let settled = match answered {
+                    Ok(Ok(_)) => Settled::Yes,
+                    Ok(Err(_)) => Settled::Lost,
+                    Err(_) => Settled::Silent,
+                };
+                connection.settled.send_replace(Some(settled));
+                if settled != Settled::Yes {
+                    connection.retire();
+                    task.abort();
+                    return;
+                }
+                drop(connection);
+                sleep(keepalive.interval).await;
+            }
+        });
     }
 
     async fn settle(self: Arc<Self>, mut pings: PingPong, patience: Duration) {
