@@ -9,7 +9,7 @@ use cairn_config::Problem;
 use crate::attribute::Attribute;
 use crate::fault::Fault;
 use crate::findings::Findings;
-use crate::rule::{Alternative, Condition, Effect, Rule};
+use crate::rule::{Alternative, Condition, Effect, Rule, Test};
 use crate::trust::TrustDomains;
 use crate::verdict::{Reason, details, rule_name};
 
@@ -27,6 +27,17 @@ pub(crate) struct Policy {
     /// Evaluated, but not enforced.
     pub(crate) dry_run: bool,
     pub(crate) body: Body,
+}
+
+impl Policy {
+    /// Whether a rule looks at the server name of a connection's TLS.
+    pub(crate) fn asks_for_server_name(&self) -> bool {
+        let Body::Rules(rules) = &self.body else {
+            return false;
+        };
+        let mut conditions = rules.iter().flat_map(|forms| forms.http.conditions());
+        conditions.any(|condition| matches!(condition.test, Test::Sni(_)))
+    }
 }
 
 #[derive(Debug, Clone)]

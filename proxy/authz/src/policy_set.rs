@@ -55,6 +55,7 @@ pub struct PolicySet {
     /// The policies that are only rehearsed, if there are any.
     rehearsed: Option<Box<Stages>>,
     policies: Box<[Policy]>,
+    asks_for_server_name: bool,
 }
 
 #[derive(Default)]
@@ -100,6 +101,7 @@ impl PolicySet {
         let set = PolicySet {
             enforced: Stages::new(&enforced),
             rehearsed: (!rehearsed.is_empty()).then(|| Box::new(Stages::new(&rehearsed))),
+            asks_for_server_name: compiled.iter().any(Policy::asks_for_server_name),
             policies: compiled.into(),
         };
         (set, problems)
@@ -109,6 +111,13 @@ impl PolicySet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty()
+    }
+
+    /// Whether some policy looks at the server name of a connection's TLS. Who does not know it must not ask: a denial of that name would
+    /// not match.
+    #[must_use]
+    pub fn asks_for_server_name(&self) -> bool {
+        self.asks_for_server_name
     }
 
     /// Decides on a request. Allocates nothing.

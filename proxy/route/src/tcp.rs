@@ -18,7 +18,7 @@ pub struct Connection<'a> {
     pub destination: IpAddr,
     /// The client's address.
     pub client: IpAddr,
-    /// The server name of a TLS hello; `None`: it is not TLS, or names no server.
+    /// The server name of a TLS hello, in lower case; `None`: it is not TLS, or names no server.
     pub server_name: Option<&'a str>,
     /// The client's workload, when it is known.
     pub source: Option<SourceWorkload<'a>>,
@@ -29,6 +29,7 @@ pub struct Connection<'a> {
 #[derive(Debug, Clone)]
 pub struct TcpRoutes {
     routes: Vec<Arc<TcpRoute>>,
+    asks_for_server_name: bool,
 }
 
 /// One match block of a `tls` or `tcp` route, with where it leads.
@@ -74,6 +75,7 @@ pub struct ConnectionMatch {
 impl TcpRoutes {
     pub(crate) fn new(routes: Vec<TcpRoute>) -> TcpRoutes {
         TcpRoutes {
+            asks_for_server_name: routes.iter().any(|route| !route.matches.server_names.is_empty()),
             routes: routes.into_iter().map(Arc::new).collect(),
         }
     }
@@ -97,8 +99,7 @@ impl TcpRoutes {
 
     /// Whether some route asks for the server name: a TLS hello has to be read then.
     pub fn asks_for_server_name(&self) -> bool {
-        let mut routes = self.routes.iter();
-        routes.any(|route| !route.matches.server_names.is_empty())
+        self.asks_for_server_name
     }
 }
 
@@ -121,7 +122,6 @@ impl ConnectionMatch {
     }
 
     fn has_name(&self, name: &str) -> bool {
-        let name = name.to_ascii_lowercase();
         let mut names = self.server_names.iter();
         names.any(|known| match host::wildcard_suffix(known) {
             Some(suffix) => name.ends_with(suffix),

@@ -9,6 +9,7 @@ use cairn_authz::{PolicySet, Request, Verdict};
 use crate::downstream::{Downstream, Held};
 use crate::exchange::Scope;
 use crate::failure::Failure;
+use crate::hello::Hello;
 use crate::proxy::Proxy;
 
 /// Refuses what a policy forbids; each set is asked about the request as it is to see it.
@@ -44,6 +45,11 @@ pub(crate) async fn revoked(
         if matches!(scope, Scope::Gone) {
             return Failure::ClusterNotFound;
         }
+        if let Held::Connection(Hello::Unread) = held
+            && scope.asks_for_server_name(downstream)
+        {
+            return Failure::UnreadableHello;
+        }
         if let Held::Connection(_) = held
             && let Some(attached) = scope.unmissable()
         {
@@ -52,7 +58,7 @@ pub(crate) async fn revoked(
         }
         let access = match held {
             Held::Request(asked) => downstream.access_of(&asked.parts, &asked.authority, &asked.noted),
-            Held::Connection(server_name) => downstream.access(server_name),
+            Held::Connection(hello) => downstream.access(hello.name().map(AsRef::as_ref)),
         };
         if let Err(failure) = check(scope.policies(access)) {
             return failure;

@@ -11,6 +11,7 @@ use cairn_telemetry::traffic::{Interned, WorkloadLabels};
 use http::request::Parts;
 use http::uri::Authority;
 
+use crate::hello::Hello;
 use crate::labels;
 use crate::plan::RoutePlan;
 
@@ -34,8 +35,8 @@ pub(crate) struct Downstream {
 /// What was authorized and is open: asked about again whenever the configuration changes.
 #[derive(Clone, Copy)]
 pub(crate) enum Held<'a> {
-    /// A connection that is not HTTP, and the name that its TLS asks for.
-    Connection(Option<&'a str>),
+    /// A connection that is not HTTP, and what it began with.
+    Connection(&'a Hello),
     /// What a request has opened.
     Request(&'a Asked),
 }

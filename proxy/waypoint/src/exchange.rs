@@ -167,6 +167,17 @@ impl Scope {
         filters.find(|attached| attached.spec.fail != FailStrategy::Open)
     }
 
+    /// Whether a route or a policy of connections depends on the name that their TLS asks for.
+    pub(crate) fn asks_for_server_name(&self, downstream: &Downstream) -> bool {
+        let routes = match self {
+            Scope::Service(_, port) => port.connections.as_ref(),
+            Scope::Workload(..) | Scope::Gone => None,
+        };
+        let mut policies = self.policies(downstream.access(None));
+        routes.is_some_and(|connections| connections.routes.asks_for_server_name())
+            || policies.any(|(set, _)| set.asks_for_server_name())
+    }
+
     /// The cluster of a connection that is not HTTP.
     pub(crate) fn cluster_of(&self, connection: &Connection<'_>) -> Result<&Arc<Cluster>, Failure> {
         let route = match self {

@@ -24,8 +24,20 @@ pub(crate) enum Hello {
     Tls(Option<Arc<str>>),
     /// Something else.
     Other,
+    /// Nobody has looked.
+    Unread,
     /// What may be TLS and cannot be read, or nothing at all in the time there was: no telling which name it is for.
     Unreadable,
+}
+
+impl Hello {
+    /// The name that is asked for.
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            Hello::Tls(name) => name.as_ref(),
+            Hello::Other | Hello::Unread | Hello::Unreadable => None,
+        }
+    }
 }
 
 /// Reads the hello of a client, for as long as `patience` allows, and gives a stream that starts from the first byte again.

@@ -43,25 +43,17 @@ pub(crate) async fn serve(
     may_be_tls: bool,
 ) {
     let began = Instant::now();
-    if may_be_tls || asks_for_server_name(proxy, downstream) {
+    let asks = || {
+        let plans = proxy.plans.load();
+        Scope::of(&plans, &downstream.target, &downstream.peer).asks_for_server_name(downstream)
+    };
+    if may_be_tls || asks() {
         let Ok((hello, client)) = hello::read(client, HELLO).await else {
             return;
         };
         carry(proxy, downstream, client, hello, began).await;
     } else {
-        carry(proxy, downstream, client, Hello::Other, began).await;
-    }
-}
-
-/// Whether the route of a connection depends on the name that its TLS asks for.
-fn asks_for_server_name(proxy: &Proxy, downstream: &Downstream) -> bool {
-    let plans = proxy.plans.load();
-    match Scope::of(&plans, &downstream.target, &downstream.peer) {
-        Scope::Service(_, port) => {
-            let routes = port.connections.as_ref();
-            routes.is_some_and(|connections| connections.routes.asks_for_server_name())
-        }
-        Scope::Workload(..) | Scope::Gone => false,
+        carry(proxy, downstream, client, Hello::Unread, began).await;
     }
 }
 
@@ -83,16 +75,18 @@ async fn carry(
         response_flags: Flags::default().label(),
         connection_security_policy: SecurityPolicy::MutualTls,
     };
-    record.server_name = match &hello {
-        Hello::Tls(name) => name.clone(),
-        Hello::Other | Hello::Unreadable => None,
+    record.server_name = hello.name().cloned();
+    let server_name = hello.name().map(AsRef::as_ref);
+    let unknown = match &hello {
+        Hello::Unreadable => true,
+        Hello::Unread => scope.asks_for_server_name(downstream),
+        Hello::Tls(_) | Hello::Other => false,
     };
-    let server_name = record.server_name.clone();
-    let server_name = server_name.as_deref();
-    let opened = match hello {
+    let opened = if unknown {
         // It may be for a name that policies forbid, or that is led elsewhere.
-        Hello::Unreadable => Err(Failure::UnreadableHello),
-        Hello::Tls(_) | Hello::Other => open(downstream, &scope, &plans, server_name, &mut record).await,
+        Err(Failure::UnreadableHello)
+    } else {
+        open(downstream, &scope, &plans, server_name, &mut record).await
     };
     match opened {
         Ok(Opened {
@@ -118,7 +112,7 @@ async fn carry(
                 },
                 () = downstream.drain.forced() => record.details = "drained".into(),
                 () = end_of(longest) => (record.flags, record.details) = failure::outlived(),
-                failure = authorize::revoked(proxy, downstream, Held::Connection(server_name), plans.version) => {
+                failure = authorize::revoked(proxy, downstream, Held::Connection(&hello), plans.version) => {
                     let reply = failure.reply();
                     (record.flags, record.details) = (reply.flags, reply.details);
                 }

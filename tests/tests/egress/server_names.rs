@@ -103,3 +103,32 @@ async fn the_name_in_the_hello_decides() {
         Some(("no".to_owned(), other.to_vec()))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forbidden_name_is_found_where_nobody_says_tls() {
+    let spec = "hosts: [one.example], addresses: [NET.50], resolution: STATIC, endpoints: [{address: NET.43}], \
+                ports: [{number: 443, name: tcp, protocol: TCP, targetPort: 8090}]";
+    let policy = "
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: forbidden}
+spec:
+  action: DENY
+  targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: one}]
+  rules: [{when: [{key: connection.sni, values: [forbidden.example]}]}]
+";
+    let files = [entry("one", spec), policy.to_owned()].concat();
+    let mesh = Lone::start(&[("entries.yaml", &files)]).await;
+    listen(&mesh, 43, "no").await;
+    let allowed = hello("one.example");
+    assert_eq!(
+        answer(&mesh, &allowed).await,
+        Some(("no".to_owned(), allowed.clone()))
+    );
+    assert_eq!(answer(&mesh, &hello("forbidden.example")).await, None);
+    // A hello of which only the beginning can be read is for nobody knows whom.
+    let mut odd = hello("forbidden.example");
+    odd[5] = 99;
+    assert_eq!(answer(&mesh, &odd).await, None);
+}

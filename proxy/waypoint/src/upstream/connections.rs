@@ -86,10 +86,13 @@ fn for_requests(layers: &Layers) -> Option<Layers> {
     (!layers.is_empty()).then_some(layers)
 }
 
+fn wants_server_name(layers: &Layers) -> bool {
+    layers.tls.as_ref().is_some_and(|tls| tls.wants_server_name())
+}
+
 impl Particulars {
     fn of(layers: &Layers, sought: &Sought<'_>) -> Particulars {
-        let named = layers.tls.as_ref().is_some_and(|tls| tls.wants_server_name());
-        let host = sought.host.filter(|_| named);
+        let host = sought.host.filter(|_| wants_server_name(layers));
         let host = host.and_then(|host| Some(host.parse::<Authority>().ok()?.host().to_ascii_lowercase()));
         Particulars {
             server_name: host.map(Arc::from),
@@ -140,7 +143,11 @@ impl Connections {
         let Some(layers) = self.keeping.layers.as_deref() else {
             return Lent::All(&self.lanes);
         };
-        let particulars = Particulars::of(layers, sought);
+        let mut particulars = Particulars::of(layers, sought);
+        if particulars.server_name.is_none() && wants_server_name(layers) {
+            // A request without a host that could be one: no certificate is for it.
+            particulars.server_name = Some(Arc::from(""));
+        }
         if particulars.are_none() {
             return Lent::All(&self.lanes);
         }

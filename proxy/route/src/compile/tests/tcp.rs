@@ -141,7 +141,7 @@ fn server_names_decide_before_everything_else() {
         };
         found(&routes, &connection)
     };
-    assert_eq!(named("A.example").as_deref(), Some("spec.tls[0].match[0]"));
+    assert_eq!(named("a.example").as_deref(), Some("spec.tls[0].match[0]"));
     assert_eq!(named(HOST).as_deref(), Some("spec.tls[0].match[0]"));
     assert_eq!(named("x.y.b.example").as_deref(), Some("spec.tls[1].match[0]"));
     assert_eq!(named("b.example").as_deref(), Some("spec.tcp[0]"));

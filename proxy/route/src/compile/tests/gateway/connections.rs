@@ -95,7 +95,7 @@ fn connections_are_led_by_server_name_and_then_by_port() {
     };
     let routes = mesh.routes();
     for (name, expected) in [
-        (Some("b.A.example"), "exact"),
+        (Some("b.a.example"), "exact"),
         (Some("c.a.example"), "deep"),
         (Some("d.c.a.example"), "deep"),
         (Some("x.example"), "deep"),
