@@ -1,4 +1,4 @@
-//! Limits of this process.
+//! Limits of this process, and of its threads.
 
 use std::io;
 
@@ -39,11 +39,43 @@ pub fn open_files() -> io::Result<OpenFiles> {
     Ok(OpenFiles { soft, hard })
 }
 
+/// Has the calling thread, and threads that it starts from now on, run only where no other thread wants to.
+///
+/// Others do not even wait until such a thread has used up its turn: it is interrupted as soon as one of them is ready.
+/// There is no way back without privileges.
+///
+/// # Errors
+///
+/// What the kernel answers.
+pub fn run_when_idle() -> io::Result<()> {
+    sys::set_idle()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{open_files, raise_nofile};
+    use super::{open_files, raise_nofile, run_when_idle};
+
+    /// Field 41 of `stat`, behind the name in brackets.
+    fn policy() -> u32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_ascii_whitespace().nth(38).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_thread_that_runs_when_idle_hands_that_on() {
+        let (own, inherited) = std::thread::spawn(|| {
+            run_when_idle().unwrap();
+            (policy(), std::thread::spawn(policy).join().unwrap())
+        })
+        .join()
+        .unwrap();
+        const SCHED_IDLE: u32 = 5;
+        assert_eq!((own, inherited), (SCHED_IDLE, SCHED_IDLE));
+        assert_eq!(policy(), 0);
+    }
 
     #[test]
     fn the_soft_limit_reaches_the_hard_one() {

@@ -36,6 +36,26 @@ pub(crate) fn set_nofile(soft: u64, hard: u64) -> io::Result<()> {
     }
 }
 
+/// Has the calling thread, and threads that it starts from now on, run only where no other thread wants to.
+pub(crate) fn set_idle() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // Not libc's function of this name: musl's always fails.
+    // SAFETY: `parameters` is a valid sched_param, which the kernel only reads; 0 is the calling thread.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_IDLE,
+            &raw const parameters,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// User and system time of this process, all threads together.
 pub(crate) fn cpu_time() -> io::Result<(Duration, Duration)> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();

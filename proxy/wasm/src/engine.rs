@@ -1,22 +1,24 @@
 //! The engine: compiles components, and lets their instances run for a while.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-};
+use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::apart::{Apart, ApartError};
 use crate::bindings::Filter as World;
 use crate::failure::LoadError;
-use crate::format;
 use crate::host::Host;
 use crate::room::{Idle, Rooms};
+use crate::{format, settings};
 
 /// How often a guest that runs lets others run.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -24,6 +26,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 const NICENESS: i32 = 10;
 /// The most linear memory that any plugin may be allowed.
 const MAX_MEMORY: usize = 256 << 20;
+/// Processes that compile at a time: each may need a lot of memory, and has threads for all of the processor.
+const AT_ONCE: usize = 2;
 /// What an instance keeps resident between two hooks without asking the kernel for it again.
 const KEEP_RESIDENT: usize = 256 << 10;
 /// Core modules of which one component may be made: interpreters of scripting languages have many.
@@ -34,6 +38,9 @@ const CORE_INSTANCES: u32 = 64;
 pub struct EngineOptions {
     /// Where compiled components are kept, in a directory that only this process may write; nowhere without.
     pub cache: Option<PathBuf>,
+    /// Who compiles, in a process of its own; this process does without. Where nothing is kept, a directory for what it has
+    /// compiled is made among those of temporary files.
+    pub compiler: Option<Apart>,
     /// Instances of all plugins at a time.
     pub slots: u32,
 }
@@ -42,6 +49,7 @@ impl Default for EngineOptions {
     fn default() -> EngineOptions {
         EngineOptions {
             cache: None,
+            compiler: None,
             slots: 1000,
         }
     }
@@ -70,6 +78,7 @@ pub struct Engine {
     inner: wasmtime::Engine,
     linker: Arc<Linker<Host>>,
     compiled: Arc<Compiled>,
+    workshop: Option<Arc<Workshop>>,
     rooms: Arc<Rooms>,
     _clock: Arc<Clock>,
 }
@@ -81,9 +90,15 @@ impl Engine {
     ///
     /// [`EngineError`].
     pub fn new(options: &EngineOptions) -> Result<Engine, EngineError> {
-        let mut config = config();
-        if let Some(directory) = &options.cache {
-            config.cache(Some(cache(directory)?));
+        let mut config = settings::config();
+        let workshop = Workshop::new(options);
+        let kept = workshop.as_ref().map(|workshop| workshop.directory.as_path());
+        if let Some(directory) = kept.or(options.cache.as_deref()) {
+            let cache = settings::cache(directory).map_err(|reason| EngineError::Cache {
+                directory: directory.to_path_buf(),
+                reason,
+            })?;
+            config.cache(Some(cache));
         }
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(options.slots)));
         let inner = wasmtime::Engine::new(&config).map_err(|error| runtime(&error))?;
@@ -94,6 +109,7 @@ impl Engine {
         Ok(Engine {
             _clock: Arc::new(Clock::start(&inner)?),
             rooms: Arc::default(),
+            workshop: workshop.map(Arc::new),
             inner,
             linker: Arc::new(linker),
             compiled: Arc::default(),
@@ -118,22 +134,78 @@ impl Engine {
         self.rooms.make_way()
     }
 
-    /// Compiles a component; takes long, and is to be done where nobody waits.
+    /// Compiles a component; takes long.
     /// Plugins of the same component share what has been compiled, for as long as one of them has it.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Arc<Component>, LoadError> {
-        format::check(bytes)?;
-        let place = self.compiled.place(Sha256::digest(bytes).into());
+    pub(crate) async fn compile(&self, bytes: Bytes) -> Result<Arc<Component>, LoadError> {
+        format::check(&bytes)?;
+        let place = self.compiled.place(Sha256::digest(&bytes).into());
         // Whoever wants the same meanwhile waits for this.
-        let mut known = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = place.lock().await;
         if let Some(component) = known.upgrade() {
             return Ok(component);
         }
-        let compiled = aside(|| Component::new(&self.inner, bytes));
+        if let Some(workshop) = &self.workshop {
+            workshop.compile(&bytes).await?;
+        }
+        let engine = self.inner.clone();
+        let made = move || aside(|| Component::new(&engine, &bytes));
+        let compiled = tokio::task::spawn_blocking(made).await;
+        let compiled = compiled.map_err(|reason| LoadError::Compile(reason.to_string()))?;
         let compiled = compiled.map_err(|reason| LoadError::Compile(reason.to_string()))?;
         let component = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         let component = Arc::new(component);
         *known = Arc::downgrade(&component);
         Ok(component)
+    }
+}
+
+/// Where others compile for this process.
+struct Workshop {
+    compiler: Apart,
+    /// The cache, by which what they have compiled comes here.
+    directory: PathBuf,
+    under_way: Semaphore,
+    _temporary: Option<TempDir>,
+}
+
+impl Workshop {
+    /// None, if all is to be compiled by this process.
+    fn new(options: &EngineOptions) -> Option<Workshop> {
+        let compiler = options.compiler.clone()?;
+        if let Some(directory) = &options.cache {
+            return Some(Workshop {
+                compiler,
+                directory: directory.clone(),
+                under_way: Semaphore::new(AT_ONCE),
+                _temporary: None,
+            });
+        }
+        let temporary = tempfile::Builder::new().prefix("cairn-filters-").tempdir();
+        let temporary = temporary.inspect_err(|error| {
+            tracing::warn!(
+                "there is no room for what is compiled apart: {error}; filters are compiled by this process"
+            );
+        });
+        let temporary = temporary.ok()?;
+        Some(Workshop {
+            compiler,
+            directory: temporary.path().to_path_buf(),
+            under_way: Semaphore::new(AT_ONCE),
+            _temporary: Some(temporary),
+        })
+    }
+
+    /// Has a component compiled, which is in the cache then. Where it cannot be, this process will have to.
+    async fn compile(&self, bytes: &[u8]) -> Result<(), LoadError> {
+        let _turn = self.under_way.acquire().await;
+        match self.compiler.compile(bytes, &self.directory).await {
+            Ok(()) => Ok(()),
+            Err(ApartError::Component(reason)) => Err(LoadError::Compile(reason)),
+            Err(ApartError::Place(reason)) => {
+                tracing::warn!("a filter is compiled by the process that serves requests: {reason}");
+                Ok(())
+            }
+        }
     }
 }
 
@@ -153,7 +225,7 @@ fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, rayon::ThreadPoo
 #[derive(Default)]
 struct Compiled(Mutex<HashMap<[u8; 32], Place>>);
 
-type Place = Arc<Mutex<Weak<Component>>>;
+type Place = Arc<tokio::sync::Mutex<Weak<Component>>>;
 
 impl Compiled {
     fn place(&self, digest: [u8; 32]) -> Place {
@@ -165,18 +237,6 @@ impl Compiled {
         });
         Arc::clone(places.entry(digest).or_default())
     }
-}
-
-fn config() -> Config {
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        // What no hook needs, and what makes every call three times as dear.
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .cranelift_opt_level(OptLevel::Speed)
-        .memory_init_cow(true);
-    config
 }
 
 fn pooling(slots: u32) -> PoolingAllocationConfig {
@@ -197,35 +257,6 @@ fn pooling(slots: u32) -> PoolingAllocationConfig {
         .table_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
     pooling
-}
-
-fn cache(directory: &Path) -> Result<Cache, EngineError> {
-    let wrong = |reason: String| EngineError::Cache {
-        directory: directory.to_path_buf(),
-        reason,
-    };
-    private(directory).map_err(|error| wrong(error.to_string()))?;
-    let mut config = CacheConfig::new();
-    config.with_directory(directory);
-    Cache::new(config).map_err(|error| wrong(format!("{error:#}")))
-}
-
-/// Compiled components are machine code that is run: nobody else may put any there.
-fn private(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    let metadata = std::fs::metadata(directory)?;
-    let ours = std::fs::metadata("/proc/self")?.uid();
-    if metadata.uid() != ours {
-        return Err(std::io::Error::other("it belongs to another user"));
-    }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
 }
 
 fn runtime(error: &dyn std::fmt::Display) -> EngineError {

@@ -41,13 +41,7 @@ impl Filter {
     ///
     /// [`LoadError`]: it is no filter, wants what it is not granted, or refuses its configuration.
     pub async fn load(engine: &Engine, component: &[u8], spec: Spec) -> Result<Filter, LoadError> {
-        // Compiling occupies a thread for up to seconds.
-        let compiled = {
-            let (engine, bytes) = (engine.clone(), component.to_vec());
-            tokio::task::spawn_blocking(move || engine.compile(&bytes))
-                .await
-                .map_err(|error| LoadError::Compile(error.to_string()))??
-        };
+        let compiled = engine.compile(Bytes::copy_from_slice(component)).await?;
         let hooks = imports::check(engine, &compiled, &spec.grants)?;
         let plugin = Arc::new(Plugin::new(spec));
         let template = Template::new(engine, compiled, &plugin)?;

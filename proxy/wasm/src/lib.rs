@@ -6,6 +6,8 @@
 //! request and response on their way through the proxy, and end in a verdict or in a [`HookFailure`]. A hook that failed
 //! has changed nothing of the exchange.
 //!
+//! Compiling is heavy work: with an [`Apart`] a process of its own does it, and this one only loads what came of it.
+//!
 //! An [`Inspection`] says what a component is without running it.
 //!
 //! The contract with filters is the WIT package in `wit/`. This crate knows nothing of routes, policies or of how a
@@ -28,6 +30,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod apart;
 mod bindings;
 mod block;
 mod current;
@@ -53,11 +56,14 @@ mod plugin;
 mod pool;
 mod recent;
 mod room;
+mod settings;
 mod shared;
 mod spec;
 mod subscriptions;
 mod verdict;
+mod workshop;
 
+pub use apart::Apart;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use exchange::{Attributes, Exchange, RequestHead, ResponseHead, Unknown, Value};
 pub use expose::expose;
@@ -73,3 +79,4 @@ pub use shared::SharedStore;
 pub use spec::Spec;
 pub use subscriptions::{BodyInterest, Lines, Subscriptions};
 pub use verdict::{BodyVerdict, HeadAnswer, HeadVerdict, LocalReply};
+pub use workshop::compile_if_asked;

@@ -77,6 +77,9 @@ fn key(text: &str) -> Result<Key, String> {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = cairn_wasm::compile_if_asked() {
+        return ended;
+    }
     let arguments = Arguments::parse();
     match serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,6 +116,7 @@ fn serve(arguments: Arguments) -> anyhow::Result<()> {
         let mut filters = Storage::from_env();
         filters.cache = arguments.cache.or(filters.cache);
         filters.insecure.extend(arguments.insecure_registry);
+        filters.compiler = Some(cairn_wasm::Apart::this_program());
         let options = Options {
             listen: arguments.listen,
             admin: arguments.admin,

@@ -4,18 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_fetch::Fetcher;
-use cairn_wasm::{Engine, EngineOptions, Filter, Grants, Outbound, Spec};
+use cairn_wasm::{Apart, Engine, EngineOptions, Filter, Grants, Outbound, Spec};
 
 use super::slot::Slot;
 use super::spec::PluginSpec;
 
-/// Where modules are kept, and how their servers are asked.
+/// Where modules are kept, how their servers are asked, and who compiles them.
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
     /// For what was downloaded and compiled, a directory that only this user may write; nothing is kept without.
     pub cache: Option<PathBuf>,
     /// Registries and servers that need not prove who they are: `host`, `host:port`, or `*` for all.
     pub insecure: Vec<String>,
+    /// What compiles them, in processes of its own; this process does without.
+    pub compiler: Option<Apart>,
 }
 
 impl Storage {
@@ -34,6 +36,7 @@ impl Storage {
         Storage {
             cache: caches.map(|caches| caches.join("cairn/filters")),
             insecure: names.map(str::to_owned).collect(),
+            compiler: None,
         }
     }
 }
@@ -50,9 +53,9 @@ impl Tools {
     pub(super) fn new(storage: &Storage, outbound: Arc<dyn Outbound>) -> Result<Tools, String> {
         let within = |name| storage.cache.as_ref().map(|cache| cache.join(name));
         // A proxy whose disk cannot be written runs filters all the same.
-        let engine = engine(within("compiled")).or_else(|error| {
+        let engine = engine(within("compiled"), storage.compiler.clone()).or_else(|error| {
             tracing::warn!("{error}; filters are compiled anew at each start");
-            engine(None)
+            engine(None, storage.compiler.clone())
         });
         let insecure = &storage.insecure;
         let fetcher = fetcher(within("modules"), insecure).or_else(|error| {
@@ -92,9 +95,10 @@ impl Tools {
     }
 }
 
-fn engine(cache: Option<PathBuf>) -> Result<Engine, cairn_wasm::EngineError> {
+fn engine(cache: Option<PathBuf>, compiler: Option<Apart>) -> Result<Engine, cairn_wasm::EngineError> {
     Engine::new(&EngineOptions {
         cache,
+        compiler,
         ..EngineOptions::default()
     })
 }
