@@ -201,7 +201,7 @@ impl Filter {
     }
 
     /// An instance to do work with, and the right to; `afresh`: one that has done none.
-    async fn instance(&self, afresh: bool) -> Result<(Box<Instance>, Permit), HookFailure> {
+    async fn instance(&self, afresh: bool) -> Result<(Box<Instance>, Permit<'_>), HookFailure> {
         let permit = self.counted(self.pool.permit(&self.plugin.spec.limits).await)?;
         // A fresh one takes the place of one that is idle.
         if let Some(instance) = self.pool.take().filter(|_| !afresh) {

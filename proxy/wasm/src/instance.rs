@@ -323,9 +323,11 @@ impl Drop for Lent<'_> {
 
 /// Gives the next call this much CPU time; the tick under way is not counted.
 fn allow(store: &mut Store<Host>, cpu: Duration) {
-    let ticks = cpu.as_nanos().div_ceil(TICK.as_nanos());
+    const EACH: u64 = TICK.as_nanos() as u64;
+    // Each call comes by here, and a division of 128 bits takes a while.
+    let nanoseconds = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
     let budget = &mut store.data_mut().budget;
-    budget.ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+    budget.ticks = nanoseconds.div_ceil(EACH);
     budget.exhausted = false;
     store.set_epoch_deadline(1);
 }

@@ -1,10 +1,9 @@
 //! The instances of one generation.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::failure::{HookFailure, Reason};
 use crate::instance::Instance;
@@ -17,11 +16,11 @@ pub(crate) struct Pool {
     idle: ArrayQueue<Box<Instance>>,
     /// At least so many were idle all the time since the last trim.
     spare: AtomicUsize,
-    permits: Arc<Semaphore>,
+    permits: Semaphore,
 }
 
 /// The right to have an instance at work.
-pub(crate) struct Permit(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+pub(crate) struct Permit<'a>(#[expect(dead_code, reason = "held")] SemaphorePermit<'a>);
 
 impl Pool {
     pub(crate) fn new(limits: &Limits) -> Pool {
@@ -29,16 +28,16 @@ impl Pool {
         Pool {
             idle: ArrayQueue::new(instances),
             spare: AtomicUsize::new(0),
-            permits: Arc::new(Semaphore::new(instances)),
+            permits: Semaphore::new(instances),
         }
     }
 
     /// Waits until there may be one more at work.
-    pub(crate) async fn permit(&self, limits: &Limits) -> Result<Permit, HookFailure> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+    pub(crate) async fn permit(&self, limits: &Limits) -> Result<Permit<'_>, HookFailure> {
+        if let Ok(permit) = self.permits.try_acquire() {
             return Ok(Permit(permit));
         }
-        let waiting = Arc::clone(&self.permits).acquire_owned();
+        let waiting = self.permits.acquire();
         match tokio::time::timeout(limits.wait, waiting).await {
             Ok(Ok(permit)) => Ok(Permit(permit)),
             _ => Err(HookFailure::new(
