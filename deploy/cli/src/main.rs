@@ -55,6 +55,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = cairn_wasm::compile_if_asked() {
+        return ended;
+    }
     let outcome = match Arguments::parse().command {
         Command::Demo(arguments) => serving(QUIET, demo::run(arguments)),
         Command::Up(arguments) => serving(FILTERS, up::run(arguments)),

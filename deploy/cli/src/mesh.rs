@@ -18,7 +18,8 @@ use cairn_identity::{Identities, LocalCa};
 use cairn_mesh::{MeshSettings, Service, Snapshot, controllers};
 use cairn_net::ListenOptions;
 use cairn_telemetry::AccessLog;
-use cairn_waypoint::Waypoint;
+use cairn_wasm::Apart;
+use cairn_waypoint::{Storage, Waypoint};
 use cairn_ztunnel::Ztunnel;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -265,9 +266,12 @@ impl Mesh {
     }
 
     async fn start_waypoint(&self, gateway: &Key, settings: &MeshSettings) -> anyhow::Result<Waypoint> {
+        let mut filters = Storage::from_env();
+        filters.compiler = Some(Apart::this_program());
         let options = cairn_waypoint::Options {
             grace: GRACE,
             access_log: self.log(format!("waypoint {gateway}"), settings)?,
+            filters,
             ..cairn_waypoint::Options::new(gateway.clone())
         };
         Ok(Waypoint::start(options, self.config.clone(), self.identities.clone()).await?)
