@@ -36,8 +36,8 @@ impl Tunnels {
         }
     }
 
-    /// A tunnel for `authority`, from the workload at `source` that runs as service account `account` of namespace
-    /// `default`.
+    /// A tunnel for `authority`, from the workload at `source` that runs as service account `account`: of namespace
+    /// `default`, or of that of a `NAMESPACE/ACCOUNT`.
     ///
     /// # Errors
     ///
@@ -48,8 +48,9 @@ impl Tunnels {
         source: IpAddr,
         authority: impl Into<Authority>,
     ) -> Result<Tunnel, ConnectError> {
+        let (namespace, account) = account.split_once('/').unwrap_or(("default", account));
         let destination = Destination {
-            source: SpiffeId::new("cluster.local", "default", account),
+            source: SpiffeId::new("cluster.local", namespace, account),
             expected: Arc::from([self.waypoint.clone()]),
             address: self.address,
             bind: Some(source),

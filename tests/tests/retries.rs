@@ -149,3 +149,23 @@ async fn a_client_may_give_a_request_less_time_than_its_route() {
     assert_eq!(answer.header("grpc-status"), "14");
     assert_eq!(answer.header("grpc-message"), "upstream request timeout");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_are_told_how_long_they_are_waited_for() {
+    const TOLD: &str = "x-envoy-expected-rq-timeout-ms";
+    let mesh = mesh("timeout: 60s\n    retries: {attempts: 1, retryOn: 5xx}").await;
+    mesh.v1.befall(&[Status(503)]);
+    mesh.v2.befall(&[Status(503)]);
+    let request = Request::get("/").header(TOLD, "1").body("").unwrap();
+    mesh.send(request).await;
+    let seen = [mesh.v1.seen(), mesh.v2.seen()].concat();
+    let told = seen
+        .iter()
+        .map(|seen| seen.headers[TOLD].to_str().unwrap().parse());
+    let mut told: Vec<u32> = told.map(Result::unwrap).collect();
+    told.sort_unstable();
+    assert!(
+        told.len() == 2 && told[1] == 60_000 && (1..60_000).contains(&told[0]),
+        "{told:?}"
+    );
+}

@@ -28,7 +28,7 @@ fn service<'a>(mesh: &'a Snapshot, caller: &Workload, host: &str) -> Option<&'a 
         format!("{host}.{domain}"),
     ];
     let mut names = std::iter::once(host).chain(longer.iter().map(String::as_str));
-    names.find_map(|name| mesh.service_by_host(name))
+    names.find_map(|name| mesh.service_named(name, namespace))
 }
 
 fn headless(service: &Service, like: Option<IpAddr>) -> Option<IpAddr> {

@@ -1,7 +1,7 @@
 //! The virtual addresses at which connections are captured on loopback.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use cairn_mesh::{Mode, Service, Snapshot};
@@ -12,12 +12,7 @@ pub(crate) fn addresses(mesh: &Snapshot) -> BTreeSet<SocketAddr> {
     let mut addresses = BTreeSet::new();
     for service in mesh.services() {
         for vip in service.vips.iter().map(|vip| vip.to_canonical()) {
-            // Of services with one address in common, one has it.
-            let owner = mesh.service_by_vip(vip);
-            if vip.is_loopback()
-                && owner.is_some_and(|owner| Arc::ptr_eq(owner, service))
-                && is_balanced(service)
-            {
+            if vip.is_loopback() && is_balanced(service) && is_meant(mesh, vip, service) {
                 addresses.extend(service.ports.iter().map(|port| SocketAddr::new(vip, port.number)));
             }
         }
@@ -27,13 +22,25 @@ pub(crate) fn addresses(mesh: &Snapshot) -> BTreeSet<SocketAddr> {
 
 /// Whether connections to this address are captured.
 pub(crate) fn is_captured(mesh: &Snapshot, address: SocketAddr) -> bool {
-    let service = mesh
-        .service_by_vip(address.ip())
-        .filter(|_| address.ip().is_loopback());
-    service.is_some_and(|service| {
-        let exactly = service.vips.iter().any(|vip| vip.to_canonical() == address.ip());
-        exactly && is_balanced(service) && service.port(address.port()).is_some()
+    let ip = address.ip().to_canonical();
+    let mut services = mesh.services_at(ip).filter(|_| ip.is_loopback());
+    services.any(|service| {
+        let exactly = service.vips.iter().any(|vip| vip.to_canonical() == ip);
+        exactly
+            && is_balanced(service)
+            && is_meant(mesh, ip, service)
+            && service.port(address.port()).is_some()
     })
+}
+
+/// Whether it is this service that some client means by an address: of those with one address in common, a namespace sees one.
+fn is_meant(mesh: &Snapshot, vip: IpAddr, service: &Arc<Service>) -> bool {
+    let first = mesh.services_at(vip).next();
+    let own = mesh.service_at(vip, &service.namespace);
+    first
+        .into_iter()
+        .chain(own)
+        .any(|meant| Arc::ptr_eq(meant, service))
 }
 
 fn is_balanced(service: &Service) -> bool {

@@ -14,7 +14,9 @@ pub(crate) fn resolve(mesh: &Snapshot, namespace: &str, target: &str) -> Option<
         format!("{host}.svc.{domain}"),
         format!("{host}.{domain}"),
     ];
-    let service = names.iter().find_map(|name| mesh.service_by_host(name))?;
+    let service = names
+        .iter()
+        .find_map(|name| mesh.service_named(name, namespace))?;
     Some(SocketAddr::new(*service.vips.first()?, port.parse().ok()?))
 }
 

@@ -24,7 +24,7 @@ use self::services::ServiceDraft;
 use crate::l4;
 use crate::names::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
 use crate::selector::Labels;
-use crate::service::{Endpoint, Origin, Service};
+use crate::service::{Endpoint, Exported, Origin, Service};
 use crate::settings::MeshSettings;
 use crate::snapshot::{Parts, Snapshot};
 use crate::workload::{Workload, WorkloadType};
@@ -177,7 +177,6 @@ fn missing_instances(
 
 /// Reports addresses that more than one pod, service or waypoint claims. Endpoints may share those of pods.
 fn report_shared_addresses(drafts: &Drafts, services: &[ServiceDraft], problems: &mut Vec<Problem>) {
-    let mut owners: HashMap<IpAddr, &ObjectRef> = HashMap::new();
     let of_services = services.iter().flat_map(|draft| {
         let field = if draft.service.origin == Origin::Kubernetes {
             "spec.clusterIP"
@@ -188,7 +187,7 @@ fn report_shared_addresses(drafts: &Drafts, services: &[ServiceDraft], problems:
             .service
             .vips
             .iter()
-            .map(move |address| (*address, &draft.object, field))
+            .map(move |address| (*address, &draft.object, field, &draft.service.exported))
     });
     let own_address = |draft: &&Draft| {
         matches!(draft.object.kind, Kind::Pod | Kind::Gateway) && !draft.workload.host_network
@@ -203,12 +202,12 @@ fn report_shared_addresses(drafts: &Drafts, services: &[ServiceDraft], problems:
             .workload
             .addresses
             .iter()
-            .map(move |address| (*address, &draft.object, field))
+            .map(move |address| (*address, &draft.object, field, &Exported::Everywhere))
     });
-    for (address, object, field) in of_services.chain(of_workloads) {
+    let mut owners: HashMap<IpAddr, Vec<(&ObjectRef, &Exported)>> = HashMap::new();
+    for (address, object, field, exported) in of_services.chain(of_workloads) {
         // The hosts of one ServiceEntry have its addresses in common.
-        let owner = *owners.entry(address).or_insert(object);
-        if owner != object {
+        if let Some(owner) = owner(owners.entry(address).or_default(), object, exported) {
             let message = format!("{address} belongs to {owner} already");
             problems.push(Problem::error(
                 object.clone(),
@@ -220,12 +219,27 @@ fn report_shared_addresses(drafts: &Drafts, services: &[ServiceDraft], problems:
     }
 }
 
+/// The first of those known that some namespace sees besides `object`, which is known from now on.
+fn owner<'a>(
+    known: &mut Vec<(&'a ObjectRef, &'a Exported)>,
+    object: &'a ObjectRef,
+    exported: &'a Exported,
+) -> Option<&'a ObjectRef> {
+    let found = known
+        .iter()
+        .find(|(owner, to)| *owner != object && to.meets(exported));
+    let found = found.map(|(owner, _)| *owner);
+    known.push((object, exported));
+    found
+}
+
 /// Reports host names that more than one object defines; two hosts of one ServiceEntry may be the same.
 fn report_shared_hosts(services: &[ServiceDraft], problems: &mut Vec<Problem>) {
-    let mut owners: HashMap<&str, &ObjectRef> = HashMap::new();
+    let mut owners: HashMap<&str, Vec<(&ObjectRef, &Exported)>> = HashMap::new();
     for draft in services {
-        let owner = *owners.entry(&draft.service.hostname).or_insert(&draft.object);
-        if *owner != draft.object {
+        let service = &draft.service;
+        let known = owners.entry(&service.hostname).or_default();
+        if let Some(owner) = owner(known, &draft.object, &service.exported) {
             let message = format!(
                 "{} is defined by {owner} already, which counts for the name",
                 draft.service.hostname

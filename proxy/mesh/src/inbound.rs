@@ -142,7 +142,7 @@ impl Snapshot {
                 Ok((SocketAddr::new(asked, target.port()), service))
             }
             Target::Host { host, port } => {
-                let found = self.service_by_host(host).and_then(|service| {
+                let found = self.services_named(host).find_map(|service| {
                     let of_local = |workload: &Arc<Workload>| workload.uid == local.uid;
                     let endpoint = service
                         .endpoints

@@ -60,7 +60,9 @@ mod workload;
 pub use compile::GatewayClasses;
 pub use inbound::{Arrival, Inbound, Rejection, Target};
 pub use outbound::{Candidates, Outbound, Refusal};
-pub use service::{AppProtocol, Endpoint, LoadBalancing, Mode, Origin, Scope, Service, ServicePort};
+pub use service::{
+    AppProtocol, Endpoint, Exported, LoadBalancing, Mode, Origin, Scope, Service, ServicePort,
+};
 pub use settings::MeshSettings;
 pub use snapshot::{Parts, Snapshot};
 pub use waypoint::{HBONE_PORT, LegacyScope, Serves, Waypoint};

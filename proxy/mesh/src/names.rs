@@ -13,6 +13,7 @@ pub(crate) const REDIRECTION: &str = "ambient.istio.io/redirection";
 pub(crate) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 pub(crate) const SIDECAR_STATUS: &str = "sidecar.istio.io/status";
 pub(crate) const TUNNEL: &str = "networking.istio.io/tunnel";
+pub(crate) const EXPORT_TO: &str = "networking.istio.io/exportTo";
 pub(crate) const TRAFFIC_DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
 pub(crate) const SLICE_SERVICE: &str = "kubernetes.io/service-name";
 pub(crate) const POD_TEMPLATE_HASH: &str = "pod-template-hash";

@@ -113,14 +113,24 @@ impl Snapshot {
         choose: impl FnOnce(Candidates<'a>) -> Option<&'a Endpoint>,
     ) -> Outbound {
         let destination = canonical(destination);
-        if let Some(service) = self.service_by_vip(destination.ip()) {
+        if let Some(service) = self.service_at(destination.ip(), &source.namespace) {
             return self.to_service(source, service, destination, choose);
         }
         match self.workload_by_ip(destination.ip()) {
             Some(workload) => self.to_workload(source, workload, destination),
-            None if self.mesh.registry_only => refuse(Refusal::UnknownDestination(destination), None),
+            None if self.mesh.registry_only || self.is_hidden(destination.ip()) => {
+                refuse(Refusal::UnknownDestination(destination), None)
+            }
             None => Outbound::Passthrough { address: destination },
         }
+    }
+
+    /// Whether an address that means nothing to a client is one of the mesh all the same: that of a service which the client's
+    /// namespace does not see. The network might lead there, past the service's waypoint. What is outside of the mesh is nobody's.
+    fn is_hidden(&self, ip: IpAddr) -> bool {
+        let is_inside =
+            |service: &Arc<Service>| !service.external || service.waypoint.is_some() || ip.is_loopback();
+        self.services_at(ip).any(is_inside)
     }
 
     /// What becomes of a connection of someone whom no proxy captures: a service's address leads to one of its
@@ -131,7 +141,7 @@ impl Snapshot {
         choose: impl FnOnce(Candidates<'a>) -> Option<&'a Endpoint>,
     ) -> Outbound {
         let destination = canonical(destination);
-        let Some(service) = self.service_by_vip(destination.ip()) else {
+        let Some(service) = self.services_at(destination.ip()).next() else {
             return match self.workload_by_ip(destination.ip()) {
                 Some(workload) => plain(workload, None, destination),
                 None => Outbound::Passthrough { address: destination },

@@ -1,12 +1,12 @@
 //! A service: a host name, its virtual addresses and ports, and the workloads behind them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use cairn_api::istio::Resolution;
-use cairn_api::meta::Key;
+use cairn_api::meta::{Key, ObjectRef};
 use cairn_identity::SpiffeId;
 use ipnet::IpNet;
 
@@ -15,6 +15,8 @@ use crate::workload::Workload;
 /// A Kubernetes Service, or one host of a ServiceEntry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
+    /// What no other service of the mesh has: kind, namespace and name of the object, and the host name.
+    pub id: Arc<str>,
     /// The namespace of the object.
     pub namespace: String,
     /// The name of the object.
@@ -50,9 +52,64 @@ pub struct Service {
     pub publish_not_ready: bool,
     /// The labels of the object.
     pub labels: BTreeMap<String, String>,
+    /// Who sees it.
+    pub exported: Exported,
+}
+
+/// Which namespaces see a service: for workloads of the others it is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Exported {
+    /// All of them.
+    #[default]
+    Everywhere,
+    /// These, of which there may be none.
+    To(BTreeSet<String>),
+}
+
+impl Exported {
+    /// What a list of namespaces says, in which `*` is every one, `.` that of the `owner`, and `~` none. An empty list says nothing.
+    pub(crate) fn of<S: AsRef<str>>(list: &[S], owner: &str) -> Option<Exported> {
+        let names = || {
+            list.iter()
+                .map(|name| name.as_ref().trim())
+                .filter(|name| !name.is_empty())
+        };
+        names().next()?;
+        if names().any(|name| name == "*") {
+            return Some(Exported::Everywhere);
+        }
+        let named = names().filter(|name| *name != "~");
+        let named = named.map(|name| if name == "." { owner } else { name });
+        Some(Exported::To(named.map(str::to_owned).collect()))
+    }
+
+    /// Whether workloads of `namespace` see it.
+    #[must_use]
+    pub fn includes(&self, namespace: &str) -> bool {
+        match self {
+            Exported::Everywhere => true,
+            Exported::To(namespaces) => namespaces.contains(namespace),
+        }
+    }
+
+    /// Whether some namespace sees both.
+    pub(crate) fn meets(&self, other: &Exported) -> bool {
+        match (self, other) {
+            (Exported::Everywhere, Exported::Everywhere) => true,
+            (Exported::Everywhere, Exported::To(some)) | (Exported::To(some), Exported::Everywhere) => {
+                !some.is_empty()
+            }
+            (Exported::To(one), Exported::To(other)) => !one.is_disjoint(other),
+        }
+    }
 }
 
 impl Service {
+    /// What tells a service from all others.
+    pub(crate) fn id_of(object: &ObjectRef, hostname: &str) -> Arc<str> {
+        format!("{object}/{hostname}").into()
+    }
+
     /// The port with this number.
     #[must_use]
     pub fn port(&self, number: u16) -> Option<&ServicePort> {

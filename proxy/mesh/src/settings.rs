@@ -6,6 +6,8 @@ use cairn_api::istio::{AccessLogEncoding, MeshConfig, OutboundTrafficMode, PathN
 use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_config::{Objects, Problem};
 
+use crate::service::Exported;
+
 const CONFIG_MAP: (&str, &str) = ("istio-system", "istio");
 const NETWORK_LABEL: &str = "topology.istio.io/network";
 
@@ -85,6 +87,12 @@ impl MeshSettings {
             "{}.{}.svc.{}",
             service.name, service.namespace, self.cluster_domain
         )
+    }
+
+    /// Who sees a service of namespace `owner` that lists these namespaces; where it lists none, the mesh says it for all.
+    pub(crate) fn exported<S: AsRef<str>>(&self, list: &[S], owner: &str) -> Exported {
+        let of_all = || Exported::of(&self.config.default_service_export_to, owner);
+        Exported::of(list, owner).or_else(of_all).unwrap_or_default()
     }
 
     /// Reads the settings; those that cannot be read are reported, and the defaults hold.

@@ -22,10 +22,10 @@ pub struct Snapshot {
     workloads: BTreeMap<Arc<str>, Arc<Workload>>,
     workloads_by_ip: HashMap<IpAddr, Arc<Workload>>,
     services: Vec<Arc<Service>>,
-    services_by_vip: HashMap<IpAddr, Arc<Service>>,
+    services_by_vip: HashMap<IpAddr, Vec<Arc<Service>>>,
     /// The longest prefix first.
     services_by_range: Vec<(IpNet, Arc<Service>)>,
-    services_by_host: HashMap<Arc<str>, Arc<Service>>,
+    services_by_host: HashMap<Arc<str>, Vec<Arc<Service>>>,
     services_by_workload: HashMap<Arc<str>, Vec<Arc<Service>>>,
     services_by_waypoint: HashMap<Key, Vec<Arc<Service>>>,
     waypoints: BTreeMap<Key, Arc<Waypoint>>,
@@ -40,8 +40,8 @@ pub struct Parts {
     /// The workloads. Of two that claim one address, a captured Pod is preferred, then any Pod, then anything captured,
     /// then the earlier one.
     pub workloads: Vec<Arc<Workload>>,
-    /// The services. Of two that claim one address or host name the earlier one gets it, except that a Kubernetes
-    /// Service precedes any ServiceEntry.
+    /// The services. Of two that claim one address or host name a client sees that of its own namespace, else the earlier one,
+    /// except that a Kubernetes Service precedes any ServiceEntry.
     pub services: Vec<Arc<Service>>,
     /// The waypoints.
     pub waypoints: Vec<Waypoint>,
@@ -85,23 +85,45 @@ impl Snapshot {
         self.workloads.values()
     }
 
-    /// The service of this virtual address: an exact one, else the longest range that holds it.
+    /// The service of this virtual address for a client of `namespace`: of those that it sees one of its own namespace, else
+    /// the first; an exact address before the longest range that holds it.
     #[must_use]
-    pub fn service_by_vip(&self, ip: IpAddr) -> Option<&Arc<Service>> {
+    pub fn service_at(&self, ip: IpAddr, namespace: &str) -> Option<&Arc<Service>> {
         let ip = ip.to_canonical();
-        self.services_by_vip.get(&ip).or_else(|| {
-            self.services_by_range
-                .iter()
-                .find(|(range, _)| range.contains(&ip))
-                .map(|(_, service)| service)
-        })
+        let exact = self.services_by_vip.get(&ip).into_iter().flatten();
+        seen(exact, namespace).or_else(|| seen(self.in_ranges(ip), namespace))
     }
 
-    /// The service of this fully qualified host name, in whatever case.
+    /// Every service of this virtual address, whoever sees it.
+    pub fn services_at(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<Service>> {
+        let ip = ip.to_canonical();
+        let exact = self.services_by_vip.get(&ip).into_iter().flatten();
+        exact.chain(self.in_ranges(ip))
+    }
+
+    fn in_ranges(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<Service>> + Clone {
+        let ranges = self.services_by_range.iter();
+        ranges
+            .filter(move |(range, _)| range.contains(&ip))
+            .map(|(_, service)| service)
+    }
+
+    /// The service of this fully qualified host name, in whatever case, for a client of `namespace`: of those that it sees one of
+    /// its own namespace, else the first.
     #[must_use]
-    pub fn service_by_host(&self, host: &str) -> Option<&Arc<Service>> {
+    pub fn service_named(&self, host: &str, namespace: &str) -> Option<&Arc<Service>> {
+        seen(self.named(host).iter(), namespace)
+    }
+
+    /// Every service of this host name, whoever sees it.
+    pub fn services_named(&self, host: &str) -> impl Iterator<Item = &Arc<Service>> {
+        self.named(host).iter()
+    }
+
+    fn named(&self, host: &str) -> &[Arc<Service>] {
         let exact = self.services_by_host.get(host);
-        exact.or_else(|| self.services_by_host.get(host.to_ascii_lowercase().as_str()))
+        let found = exact.or_else(|| self.services_by_host.get(host.to_ascii_lowercase().as_str()));
+        found.map_or(&[], Vec::as_slice)
     }
 
     /// Every service, by namespace and name.
@@ -187,16 +209,14 @@ impl Snapshot {
         services.sort_by_key(|service| service.origin == Origin::ServiceEntry);
         for service in &services {
             for vip in &service.vips {
-                self.services_by_vip
-                    .entry(vip.to_canonical())
-                    .or_insert_with(|| Arc::clone(service));
+                let at = self.services_by_vip.entry(vip.to_canonical()).or_default();
+                at.push(Arc::clone(service));
             }
             for range in &service.cidr_vips {
                 self.services_by_range.push((*range, Arc::clone(service)));
             }
-            self.services_by_host
-                .entry(Arc::clone(&service.hostname))
-                .or_insert_with(|| Arc::clone(service));
+            let named = self.services_by_host.entry(Arc::clone(&service.hostname));
+            named.or_default().push(Arc::clone(service));
             for endpoint in &service.endpoints {
                 let of_workload = self
                     .services_by_workload
@@ -217,6 +237,17 @@ impl Snapshot {
             .sort_by(|a, b| (&a.namespace, &a.name, &a.hostname).cmp(&(&b.namespace, &b.name, &b.hostname)));
         self.services = services;
     }
+}
+
+/// Of services that one name or address may mean, the one that a client of `namespace` means.
+fn seen<'a>(
+    mut services: impl Iterator<Item = &'a Arc<Service>> + Clone,
+    namespace: &str,
+) -> Option<&'a Arc<Service>> {
+    let own = services
+        .clone()
+        .find(|service| service.namespace == namespace && service.exported.includes(namespace));
+    own.or_else(|| services.find(|service| service.exported.includes(namespace)))
 }
 
 /// Who gets an address that several workloads claim: the greatest.

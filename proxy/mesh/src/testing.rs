@@ -61,7 +61,14 @@ impl Mesh {
 
     /// The waypoint of a service, in a few words.
     pub(crate) fn service_waypoint(&self, host: &str) -> String {
-        words(self.snapshot.service_by_host(host).expect(host).waypoint.as_ref())
+        words(
+            self.snapshot
+                .services_named(host)
+                .next()
+                .expect(host)
+                .waypoint
+                .as_ref(),
+        )
     }
 
     /// The waypoint of a pod, in a few words.

@@ -11,10 +11,11 @@ use std::time::Duration;
 use cairn_balance::{Endpoint, Picked};
 use cairn_http::body::{Body, Replay};
 use cairn_http::grpc;
+use cairn_http::interim::Interim;
 use cairn_http::pool::{self, SendError};
 use cairn_mesh::AppProtocol;
 use cairn_route::{EndpointMark, Lost, Retry};
-use http::{Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, Uri, Version, request};
 use http_body::Body as _;
 use tokio::time::{Instant, sleep};
 
@@ -26,6 +27,7 @@ use crate::exchange::Exchange;
 use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::filtering::Stopped;
 use crate::sought::{self, Sought};
+use crate::timeouts::Timeouts;
 use crate::upload;
 use crate::upstream::{Dial, DialError, Lanes, Upstream};
 
@@ -46,8 +48,8 @@ struct Missed {
 /// How a request is to be tried.
 pub(crate) struct Trial<'a> {
     pub(crate) retry: &'a Retry,
-    /// How long each attempt may take to its response; `None`: as long as the request.
-    pub(crate) timeout: Option<Duration>,
+    /// How long the request and each attempt to its response may take.
+    pub(crate) timeouts: Timeouts,
     /// The news of the request's body, unless it has ended.
     pub(crate) sending: Option<Sending>,
     /// What leads to an endpoint again.
@@ -76,7 +78,7 @@ pub(crate) async fn send(
 ) -> Result<Answered, Failure> {
     let Trial {
         retry,
-        timeout,
+        timeouts,
         sending,
         hash,
         mut pinned,
@@ -90,7 +92,15 @@ pub(crate) async fn send(
     let mut left: Vec<SocketAddr> = Vec::new();
     let mut retries = 0;
     let mut retrying = None;
+    let first = Instant::now();
     loop {
+        // Of the time for a request that has not ended yet nothing has passed.
+        let elapsed = if retries > 0 && sending.is_none() {
+            first.elapsed()
+        } else {
+            Duration::ZERO
+        };
+        timeouts.tell(request.headers_mut(), elapsed);
         let sought = Sought {
             mesh: &plans.mesh,
             source: downstream.remote,
@@ -124,7 +134,7 @@ pub(crate) async fn send(
         }
         let began = Instant::now();
         let sent = once(exchange, &chosen.data, pool, request, retries);
-        let sent = within(timeout, &sending, retries, sent).await;
+        let sent = within(timeouts.attempt, &sending, retries, sent).await;
         if exchange.tried.take().is_some() {
             let outcome = match &sent {
                 Ok(response) => Some(cluster::outcome(response.status(), response.headers())),
@@ -221,7 +231,7 @@ async fn within(
     tokio::select! {
         biased;
         sent = attempt => sent,
-        () = deadline::timer(timeout, sending.clone()) => Err(Missed {
+        () = deadline::up(timeout, sending.clone()) => Err(Missed {
             failure: Failure::PerTryTimeout { retries },
             lost: Some(Lost::Reset { unsent: false }),
             unsent: None,
@@ -248,16 +258,40 @@ fn permitted(
     }
 }
 
-/// A request of which each attempt gets a copy.
+/// A request that may be sent again.
 struct Kept {
-    head: http::request::Parts,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
+    /// All that the request has besides.
+    interim: Option<Interim>,
     body: Replay,
 }
 
 impl Kept {
+    fn new(head: &request::Parts, body: Replay) -> Kept {
+        Kept {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
+            headers: head.headers.clone(),
+            interim: head.extensions.get().cloned(),
+            body,
+        }
+    }
+
     /// The request once more; none when its body is not known from its beginning any more.
     fn again(&self) -> Option<Request<Body>> {
-        Some(Request::from_parts(self.head.clone(), self.body.attempt()?))
+        let mut request = Request::new(self.body.attempt()?);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = self.version;
+        *request.headers_mut() = self.headers.clone();
+        if let Some(interim) = &self.interim {
+            request.extensions_mut().insert(interim.clone());
+        }
+        Some(request)
     }
 }
 
@@ -275,12 +309,9 @@ fn keep(exchange: &Exchange, retry: &Retry, request: Request<Body>) -> (Request<
         return (request, None);
     };
     let (head, body) = request.into_parts();
-    let kept = Kept {
-        head,
-        body: Replay::new(body, limit),
-    };
+    let kept = Kept::new(&head, Replay::new(body, limit));
     let first = kept.body.attempt().unwrap_or_else(Body::empty);
-    (Request::from_parts(kept.head.clone(), first), Some(kept))
+    (Request::from_parts(head, first), Some(kept))
 }
 
 /// Whether a request is sent again that was lost on its way to a connection that had been closed, or refused unread. The pool

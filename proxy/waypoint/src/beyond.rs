@@ -61,6 +61,19 @@ impl Beyond {
         }
     }
 
+    /// Where they are, in words.
+    pub(crate) fn whereabouts(&self) -> String {
+        match &self.lead {
+            Lead::Address(_) => "the address that the client connected to".to_owned(),
+            Lead::Name(_, host, port) => format!("the first address of {host} at the time, port {port}"),
+            Lead::Own(_, suffix, port) => {
+                format!(
+                    "an address of the request's own host at the time, if it ends in {suffix}, port {port}"
+                )
+            }
+        }
+    }
+
     /// An endpoint, if possible none of those that have `failed`.
     pub(crate) async fn find(
         &self,
@@ -72,8 +85,7 @@ impl Beyond {
                 let ip = sought.destination.ip().to_canonical();
                 // A route may have led here from another service. And what is in the mesh has policies of its own, which only
                 // its own addresses lead to.
-                let meant = sought.mesh.service_by_vip(ip);
-                let meant = meant.is_some_and(|meant| meant.hostname == *service);
+                let meant = sought.mesh.services_at(ip).any(|meant| meant.id == *service);
                 let foreign = sought.mesh.workload_by_ip(ip).is_none();
                 let address = SocketAddr::new(ip, sought.destination.port());
                 (meant && foreign && is_place(ip, self.dialer.is_on_loopback())).then_some(address)
@@ -138,8 +150,8 @@ impl Beyond {
 pub(crate) fn is_outside(mesh: &Snapshot, ip: IpAddr, on_loopback: bool) -> bool {
     let ip = ip.to_canonical();
     // A range that somebody declares to be outside may hold what names lead to.
-    let service = mesh.service_by_vip(ip);
-    let inside = service.is_some_and(|service| service.vips.contains(&ip) || !service.external);
+    let mut services = mesh.services_at(ip);
+    let inside = services.any(|service| service.vips.contains(&ip) || !service.external);
     is_place(ip, on_loopback) && !inside && mesh.workload_by_ip(ip).is_none()
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cairn_balance::{Endpoint, Hints, Outcome, Outliers, Picked, Tiers};
+use cairn_dns::Host;
 use cairn_http::grpc;
 use cairn_mesh::AppProtocol;
 use cairn_route::{ConnectionPool, EndpointMark, HashKey};
@@ -40,6 +41,8 @@ pub(crate) struct Cluster {
     endpoints: Tiers<Upstream>,
     /// What there is instead of `endpoints`, where nobody lists them.
     beyond: Option<Arc<Beyond>>,
+    /// The names of which `endpoints` are what they stand for at the moment.
+    names: Box<[Host]>,
     /// A choice depends on the time.
     timed: bool,
     /// The interval of sweeps that the last was in.
@@ -78,6 +81,7 @@ impl Cluster {
             breaker: None,
             hash_key: None,
             beyond: None,
+            names: Box::default(),
             timed: warms_up || interval.is_some(),
             swept: AtomicU64::new(interval.map_or(0, |interval| clock::now() / interval)),
             endpoints,
@@ -110,6 +114,22 @@ impl Cluster {
     pub(crate) fn leading_to(mut self, beyond: Option<Arc<Beyond>>) -> Cluster {
         self.beyond = beyond;
         self
+    }
+
+    pub(crate) fn named(mut self, names: impl IntoIterator<Item = Host>) -> Cluster {
+        self.names = names.into_iter().collect();
+        self
+    }
+
+    /// Where endpoints are that only requests bring, or that names lead to, in words.
+    pub(crate) fn whereabouts(&self) -> Option<String> {
+        let names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
+        let of_names =
+            (!names.is_empty()).then(|| format!("an address of {} at the time", names.join(" or ")));
+        self.beyond
+            .as_ref()
+            .map(|beyond| beyond.whereabouts())
+            .or(of_names)
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint<Upstream>>> {

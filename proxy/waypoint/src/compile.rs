@@ -50,7 +50,7 @@ pub(crate) struct Compiler {
 /// A plan with all that it was made from and all that was wrong with that.
 struct Compiled {
     inputs: Inputs,
-    destinations: Vec<Found>,
+    destinations: Vec<Arc<Found>>,
     plan: Arc<ServicePlan>,
     problems: Vec<Problem>,
 }
@@ -111,6 +111,8 @@ struct Shared<'a> {
     backend_tls: BackendTlsPolicies,
     /// The files that certificates were read from.
     files: RefCell<ReadFiles>,
+    /// What has been looked at already, by the service's id.
+    found: RefCell<HashMap<Arc<str>, Arc<Found>>>,
     /// Nothing is served.
     offline: bool,
     /// Which endpoints the mesh prefers.
@@ -202,22 +204,23 @@ impl Compiler {
                 names: Arc::clone(&self.names),
                 backend_tls,
                 files: RefCell::default(),
+                found: RefCell::default(),
                 offline: self.upstreams.dialer().is_offline(),
                 locality: settings::mesh_locality(&plans.mesh.mesh, &mut problems),
             };
             for service in services {
-                let compiled = self.service(service, &shared, before.remove(&service.hostname));
+                let compiled = self.service(service, &shared, before.remove(&service.id));
                 problems.extend(compiled.problems.iter().cloned());
                 plans
                     .services
-                    .insert(Arc::clone(&service.hostname), Arc::clone(&compiled.plan));
-                self.compiled.insert(Arc::clone(&service.hostname), compiled);
+                    .insert(Arc::clone(&service.id), Arc::clone(&compiled.plan));
+                self.compiled.insert(Arc::clone(&service.id), compiled);
             }
             plans.filters = plugins::chain(&shared.plugins.of_target(None), None, &self.slots);
             plans.plugins = shared.plugins.bound(&plans.services, &plans.filters);
             plans.outbound = self.outbound(&shared, &plans.plugins, &mut problems);
             let callees = plans.outbound.keys().filter_map(|target| target.rsplit_once(':'));
-            let callees = callees.flat_map(|(host, _)| shared.find(host).names);
+            let callees = callees.flat_map(|(host, _)| shared.find(host, None).names.clone());
             let found = self.compiled.values().flat_map(|compiled| &compiled.destinations);
             let names: HashSet<Name> = found
                 .flat_map(|found| found.names.clone())
@@ -251,7 +254,7 @@ impl Compiler {
             && before
                 .destinations
                 .iter()
-                .all(|found| shared.find(&found.host) == *found)
+                .all(|found| shared.find(&found.host, Some(service)) == *found)
         {
             return before;
         }
@@ -265,6 +268,7 @@ impl Compiler {
             problems.extend(found);
             let mut clusters = clusters::Clusters {
                 shared,
+                viewer: Some(service),
                 upstreams: &mut self.upstreams,
                 memory: &mut self.memory,
                 problems: &mut problems,
@@ -273,7 +277,7 @@ impl Compiler {
                 name: "default".into(),
                 route: None,
                 retry: shared.retry.clone(),
-                clusters: vec![clusters.of(&service.hostname, Some(port.number), None)],
+                clusters: vec![clusters.of(service, Some(port.number), None)],
                 mirror_clusters: Vec::new(),
                 sessions: HashMap::new(),
             });
@@ -319,7 +323,10 @@ impl Compiler {
                 policies: Arc::new(policies),
                 ports,
             }),
-            destinations: hosts.iter().map(|host| shared.find(host)).collect(),
+            destinations: hosts
+                .iter()
+                .map(|host| shared.find(host, Some(service)))
+                .collect(),
             inputs,
             problems,
         }
@@ -369,7 +376,7 @@ impl Shared<'_> {
     ) -> (Option<T>, Vec<Problem>) {
         let service = &inputs.service;
         let known = |host: &str| {
-            self.mesh.service_by_host(host).map(|service| KnownService {
+            self.meant(host, Some(service)).map(|service| KnownService {
                 namespace: service.namespace.clone(),
                 ports: service.ports.iter().map(|port| port.number).collect(),
             })
@@ -411,8 +418,30 @@ impl Shared<'_> {
             .collect()
     }
 
-    fn find(&self, host: &str) -> Found {
-        let service = self.mesh.service_by_host(host).cloned();
+    /// The service that a host name means to a route of `viewer`: itself, else one that its namespace sees, else one that the
+    /// waypoint's sees, as for all that is not about a service.
+    fn meant<'s>(&'s self, host: &str, viewer: Option<&'s Arc<Service>>) -> Option<&'s Arc<Service>> {
+        let seen = |namespace: &str| self.mesh.service_named(host, namespace);
+        let own = viewer.filter(|viewer| viewer.hostname.eq_ignore_ascii_case(host));
+        own.or_else(|| seen(&viewer?.namespace))
+            .or_else(|| seen(&self.waypoint.key.namespace))
+    }
+
+    /// The same, with all that decides about what is sent there.
+    fn find(&self, host: &str, viewer: Option<&Arc<Service>>) -> Arc<Found> {
+        let Some(service) = self.meant(host, viewer) else {
+            return Arc::new(self.look(host, None));
+        };
+        if let Some(found) = self.found.borrow().get(&service.id) {
+            return Arc::clone(found);
+        }
+        let found = Arc::new(self.look(&service.hostname, Some(service)));
+        let mut known = self.found.borrow_mut();
+        Arc::clone(known.entry(Arc::clone(&service.id)).or_insert(found))
+    }
+
+    fn look(&self, host: &str, service: Option<&Arc<Service>>) -> Found {
+        let service = service.cloned();
         let namespace = service.as_ref().map_or("", |service| service.namespace.as_str());
         let policy = self
             .rules

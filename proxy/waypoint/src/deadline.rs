@@ -27,14 +27,17 @@ pub(crate) struct Sending {
 
 /// Runs from the end of the request's body; from now, when there is none.
 pub(crate) fn timer(timeout: Duration, body: Option<Sending>) -> Timer {
-    Box::pin(async move {
-        if let Some(sending) = body
-            && read(sending, timeout).await.is_err()
-        {
-            return;
-        }
-        tokio::time::sleep(timeout).await;
-    })
+    Box::pin(up(timeout, body))
+}
+
+/// Waits until the time of a [`timer`] is up.
+pub(crate) async fn up(timeout: Duration, body: Option<Sending>) {
+    if let Some(sending) = body
+        && read(sending, timeout).await.is_err()
+    {
+        return;
+    }
+    tokio::time::sleep(timeout).await;
 }
 
 /// The endpoint has read nothing of what there was for it.

@@ -51,7 +51,7 @@ pub(crate) struct Asked {
 /// What a tunnel leads to.
 #[derive(Clone)]
 pub(crate) enum Target {
-    /// A port of a service, by the service's host name.
+    /// A port of a service, by the service's id.
     Service(Arc<str>, u16),
     /// An address of one workload, by its uid, and the way there.
     Workload(Arc<str>, SocketAddr, Arc<RoutePlan>),

@@ -12,7 +12,7 @@ use crate::plugin::{Slot, Slots, Status};
 /// The plans, the certificates (without their keys) and what is wrong.
 pub(crate) fn of(plans: &Plans, slots: &Slots, identities: &Identities, problems: &[Problem]) -> Value {
     let mut services: Vec<_> = plans.services.values().collect();
-    services.sort_by(|one, other| one.service.hostname.cmp(&other.service.hostname));
+    services.sort_by_key(|plan| (&plan.service.hostname, &plan.service.id));
     json!({
         "version": plans.version,
         "gateway": plans.waypoint.as_ref().map(|waypoint| json!({

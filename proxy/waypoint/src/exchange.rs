@@ -109,8 +109,8 @@ impl Scope {
     /// What a connection of `peer` is addressed to, in the snapshot of now.
     pub(crate) fn of(plans: &Plans, target: &Target, peer: &SpiffeId) -> Scope {
         match target {
-            Target::Service(host, port) => {
-                let found = plans.service(host).and_then(|service| {
+            Target::Service(id, port) => {
+                let found = plans.service(id).and_then(|service| {
                     let allowed = plans.may_use(&service.service, peer);
                     let port = service.port(*port).filter(|_| allowed)?;
                     Some(Scope::Service(Arc::clone(service), Arc::clone(port)))

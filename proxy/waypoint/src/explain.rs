@@ -288,7 +288,10 @@ impl Explanation {
     fn endpoints(&mut self, plans: &Plans, waypoint: &Waypoint, weight: Option<u32>, cluster: &Cluster) {
         let weight = weight.map_or_else(String::new, |weight| format!(" (weight {weight})"));
         self.say("cluster", format!("{}{weight}", cluster.name));
-        if cluster.endpoints().next().is_none() {
+        if let Some(whereabouts) = cluster.whereabouts() {
+            self.say("endpoint", whereabouts);
+            self.passes = true;
+        } else if cluster.endpoints().next().is_none() {
             self.say("endpoint", answer(&Failure::NoHealthyUpstream));
         }
         for endpoint in cluster.endpoints() {
@@ -370,7 +373,9 @@ fn destination(mesh: &Snapshot, caller: &Workload, question: &Question) -> Resul
         format!("{host}.svc.{domain}"),
         format!("{host}.{domain}"),
     ];
-    let service = candidates.iter().find_map(|name| mesh.service_by_host(name));
+    let service = candidates
+        .iter()
+        .find_map(|name| mesh.service_named(name, namespace));
     let service: &Arc<Service> = service.ok_or_else(|| QuestionError::UnknownHost(host.to_owned()))?;
     let address = service
         .vips
@@ -382,8 +387,8 @@ fn destination(mesh: &Snapshot, caller: &Workload, question: &Question) -> Resul
 
 /// The caller's connection to `local`, as this waypoint sees it.
 fn connection(plans: &Plans, caller: &Workload, local: SocketAddr) -> Option<Downstream> {
-    let target = match plans.mesh.service_by_vip(local.ip()) {
-        Some(service) => Target::Service(Arc::clone(&service.hostname), local.port()),
+    let target = match plans.mesh.service_at(local.ip(), &caller.namespace) {
+        Some(service) => Target::Service(Arc::clone(&service.id), local.port()),
         None => {
             let workload = plans.mesh.workload_by_ip(local.ip())?;
             let upstream =

@@ -78,7 +78,7 @@ pub(crate) async fn send(
 
     let trial = Trial {
         retry,
-        timeout: timeouts.attempt,
+        timeouts,
         sending: ended,
         hash: affinity.hash,
         pinned,

@@ -160,8 +160,8 @@ impl Plans {
     }
 
     /// The plan of a service that may be reached through this waypoint.
-    pub(crate) fn service(&self, hostname: &str) -> Option<&Arc<ServicePlan>> {
-        self.services.get(hostname)
+    pub(crate) fn service(&self, id: &str) -> Option<&Arc<ServicePlan>> {
+        self.services.get(id)
     }
 
     /// What binds what `peer` sends to a workload at `address`; `None`: this waypoint does not lead there.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cairn_http::grpc;
+use cairn_route::controls;
 use http::{HeaderMap, HeaderName};
 
 const REQUEST: HeaderName = HeaderName::from_static("x-envoy-upstream-rq-timeout-ms");
@@ -25,6 +26,13 @@ impl Timeouts {
         Timeouts {
             request: shorter(route.request, request),
             attempt: shorter(route.attempt, milliseconds(headers, &ATTEMPT)),
+        }
+    }
+
+    /// Tells an endpoint how long it will be waited for, when `elapsed` of the time for the request has passed.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap, elapsed: Duration) {
+        if let Some(expected) = controls::expected_timeout(self.request, self.attempt, elapsed) {
+            headers.insert(controls::EXPECTED_TIMEOUT, expected.into());
         }
     }
 }

@@ -67,14 +67,15 @@ fn resolve(
 ) -> Result<(SocketAddr, Target), Refusal> {
     match authority {
         Authority::Ip(address) => {
-            if let Some(service) = plans.mesh.service_by_vip(address.ip()) {
+            if let Some(service) = plans.mesh.service_at(address.ip(), peer.namespace()) {
                 return Ok((*address, to_service(plans, service, address.port(), peer)?));
             }
             let workload = plans.mesh.workload_by_ip(address.ip()).ok_or(Refusal::Unknown)?;
             Ok((*address, to_workload(plans, proxy, workload, *address, peer)?))
         }
         Authority::Host { host, port } => {
-            let service = plans.mesh.service_by_host(host).ok_or(Refusal::Unknown)?;
+            let service = plans.mesh.service_named(host, peer.namespace());
+            let service = service.ok_or(Refusal::Unknown)?;
             let address = service
                 .vips
                 .first()
@@ -92,9 +93,9 @@ fn to_service(plans: &Plans, service: &Service, port: u16, peer: &SpiffeId) -> R
     if !plans.may_use(service, peer) {
         return Err(Refusal::NotOurs);
     }
-    let plan = plans.service(&service.hostname).ok_or(Refusal::NotOurs)?;
+    let plan = plans.service(&service.id).ok_or(Refusal::NotOurs)?;
     plan.port(port).ok_or(Refusal::NoPort)?;
-    Ok(Target::Service(Arc::clone(&service.hostname), port))
+    Ok(Target::Service(Arc::clone(&service.id), port))
 }
 
 fn to_workload(

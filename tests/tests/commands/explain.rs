@@ -177,3 +177,57 @@ fn questions_without_an_answer_are_one_sentence() {
         assert!(output.errors.contains(says), "{}", output.text);
     }
 }
+
+#[test]
+fn endpoints_that_only_time_tells_are_said_to_be_so() {
+    let directory = Directory::new(Network::new());
+    let entry = |name: &str, spec: &str| {
+        format!(
+            "
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: {name}, labels: {{istio.io/use-waypoint: waypoint}}}}
+spec: {{{spec}, location: MESH_EXTERNAL, ports: [{{number: 80, name: http, protocol: HTTP}}]}}
+"
+        )
+    };
+    let mesh = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint}
+spec:
+  gatewayClassName: istio-waypoint
+  addresses: [{type: IPAddress, value: NET.30}]
+  listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: sleep}
+spec: {serviceAccountName: sleep}
+status: {podIP: NET.11}
+";
+    let entries = [
+        mesh,
+        &entry("all", "hosts: [all.example], resolution: DNS"),
+        &entry("first", "hosts: [first.example], resolution: DNS_ROUND_ROBIN"),
+        &entry(
+            "none",
+            "hosts: [none.example], addresses: [192.0.2.7], resolution: NONE",
+        ),
+    ];
+    directory.write("mesh.yaml", &entries.concat());
+    for (url, says) in [
+        ("http://all.example/", "an address of all.example at the time"),
+        (
+            "http://first.example/",
+            "the first address of first.example at the time, port 80",
+        ),
+        ("http://192.0.2.7/", "the address that the client connected to"),
+    ] {
+        let path = text(directory.path());
+        let output = cairn(&["explain", path, "--from", "default/sleep", "GET", url]);
+        assert_eq!(output.code, Some(0), "{}", output.text);
+        assert!(output.text.contains(says), "{}", output.text);
+    }
+}

@@ -10,6 +10,7 @@ mod layers;
 mod names;
 mod server_names;
 mod sessions;
+mod visibility;
 
 use std::net::SocketAddr;
 

@@ -129,7 +129,7 @@ pub(super) fn decide(
             }
         }
         Decision::Passthrough { address } => {
-            let service: Option<&Arc<Service>> = mesh.service_by_vip(address.ip());
+            let service: Option<&Arc<Service>> = mesh.service_at(address.ip(), &caller.workload.namespace);
             plain(
                 proxy,
                 &mesh,

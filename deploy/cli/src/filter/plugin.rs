@@ -101,8 +101,8 @@ impl Plugin {
         outbound: Option<Arc<dyn Outbound>>,
     ) -> anyhow::Result<Result<Loaded, LoadError>> {
         let engine = Engine::new(&EngineOptions {
-            cache: None,
             slots: 16,
+            ..EngineOptions::default()
         })?;
         let mut spec = Spec::new(&self.name());
         spec.config = self.config()?.into();

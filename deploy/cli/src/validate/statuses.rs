@@ -54,7 +54,7 @@ pub(super) fn of_routes(state: &State) -> Vec<Status> {
         .map(|service| (origin(service), known(service)))
         .collect();
     let grants: Vec<_> = objects.reference_grants.values().cloned().collect();
-    let services = |host: &str| mesh.service_by_host(host).map(known);
+    let services = |host: &str| mesh.services_named(host).next().map(known);
     let scope = RouteScope {
         parent: &|object| parents.get(object).cloned(),
         services: &services,

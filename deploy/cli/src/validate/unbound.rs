@@ -55,7 +55,7 @@ fn why(virtual_service: &VirtualService, mesh: &Snapshot) -> (String, &'static s
     let hosts: Vec<String> = hosts.collect();
     let known: Vec<&Arc<Service>> = hosts
         .iter()
-        .filter_map(|host| mesh.service_by_host(host))
+        .filter_map(|host| mesh.service_named(host, namespace))
         .collect();
     match known.first() {
         None if hosts.is_empty() => (

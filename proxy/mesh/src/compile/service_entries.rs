@@ -79,10 +79,12 @@ impl Compiler<'_, '_> {
             } else {
                 vips.clone()
             };
+            let hostname = host.to_ascii_lowercase();
             let service = Service {
+                id: Service::id_of(&self.object, &hostname),
                 namespace: self.key.namespace.clone(),
                 name: self.key.name.clone(),
-                hostname: host.to_ascii_lowercase().into(),
+                hostname: hostname.into(),
                 origin: Origin::ServiceEntry,
                 vips,
                 cidr_vips: cidr_vips.clone(),
@@ -99,6 +101,7 @@ impl Compiler<'_, '_> {
                 },
                 publish_not_ready: false,
                 labels: form.metadata.labels.clone(),
+                exported: self.mesh.exported(&form.spec.export_to, &self.key.namespace),
             };
             services.push(ServiceDraft {
                 service,

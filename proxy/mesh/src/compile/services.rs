@@ -12,7 +12,7 @@ use cairn_config::{Objects, Problem};
 use super::draft::{Draft, parse_ip};
 use super::endpoints::{Pool, Ports, named_ports};
 use super::entries;
-use crate::names::{SLICE_SERVICE, TRAFFIC_DISTRIBUTION};
+use crate::names::{EXPORT_TO, SLICE_SERVICE, TRAFFIC_DISTRIBUTION};
 use crate::service::{AppProtocol, LoadBalancing, Mode, Origin, Scope, Service, ServicePort};
 use crate::settings::MeshSettings;
 
@@ -88,10 +88,17 @@ impl Compiler<'_, '_> {
                 protocol,
             }
         });
+        let hostname = self.mesh.hostname(key);
+        let export_to: Vec<&str> = form
+            .metadata
+            .annotations
+            .get(EXPORT_TO)
+            .map_or_else(Vec::new, |it| it.split(',').collect());
         let service = Service {
+            id: Service::id_of(&object, &hostname),
             namespace: key.namespace.clone(),
             name: key.name.clone(),
-            hostname: self.mesh.hostname(key).into(),
+            hostname: hostname.into(),
             origin: Origin::Kubernetes,
             vips: self.cluster_ips(&object, spec),
             cidr_vips: Vec::new(),
@@ -105,6 +112,7 @@ impl Compiler<'_, '_> {
             load_balancing: self.load_balancing(&object, form),
             publish_not_ready: spec.publish_not_ready_addresses,
             labels: form.metadata.labels.clone(),
+            exported: self.mesh.exported(&export_to, &key.namespace),
         };
         let mut endpoints = Vec::new();
         if !spec.selector.is_empty() {

@@ -291,7 +291,7 @@ spec:
   endpoints: [{address: 127.0.70.1, weight: 3}, {address: 127.0.70.2}, {address: 127.0.70.3, weight: 0}]
 ",
     );
-    let service = mesh.snapshot.service_by_host("vms.example").unwrap();
+    let service = mesh.snapshot.services_named("vms.example").next().unwrap();
     let candidates = Candidates::of(None, service, 80);
     let mut picked = BTreeMap::new();
     for step in 0..4000u64 {
@@ -343,7 +343,8 @@ spec: {clusterIP: 127.0.10.9, trafficDistribution: PreferClose, selector: {app: 
     let candidates = |source: &str, host: &str| {
         let service = mesh
             .snapshot
-            .service_by_host(&format!("{host}.default.svc.cluster.local"))
+            .services_named(&format!("{host}.default.svc.cluster.local"))
+            .next()
             .unwrap();
         let candidates = Candidates::of(Some(mesh.pod(source)), service, 80);
         candidates
@@ -393,7 +394,8 @@ fn the_last_leg_has_its_own_refusals() {
     let mesh = mesh(MESH);
     let service = mesh
         .snapshot
-        .service_by_host("web.default.svc.cluster.local")
+        .services_named("web.default.svc.cluster.local")
+        .next()
         .unwrap();
     let decision = mesh
         .snapshot
@@ -426,5 +428,34 @@ spec: {hosts: [over.example], addresses: [127.0.20.0/24], resolution: NONE, port
         matches!(decision, Outbound::Hbone { authority, .. } if authority == pod),
         "{}",
         describe(&decision)
+    );
+}
+
+#[test]
+fn what_a_client_does_not_see_is_not_reached_past_its_waypoint() {
+    let mesh = mesh(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {name: sleep}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: few, annotations: {networking.istio.io/exportTo: other}}
+spec: {clusterIP: 127.0.10.7, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside, namespace: other}
+spec: {hosts: [outside.example], addresses: [192.0.2.1], location: MESH_EXTERNAL, ports: [{number: 80, name: http}], resolution: STATIC, exportTo: [.]}
+",
+    );
+    assert_eq!(
+        mesh.goes("default/sleep", "127.0.10.7:80"),
+        "refused: unknown destination 127.0.10.7:80"
+    );
+    assert_eq!(
+        mesh.goes("default/sleep", "192.0.2.1:80"),
+        "passthrough 192.0.2.1:80"
     );
 }

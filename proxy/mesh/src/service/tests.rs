@@ -5,7 +5,7 @@
     clippy::indexing_slicing
 )]
 
-use super::AppProtocol;
+use super::{AppProtocol, Exported};
 
 #[test]
 fn protocols_of_ports() {
@@ -43,4 +43,32 @@ fn protocols_of_ports() {
             "{number} {name} {app_protocol:?}"
         );
     }
+}
+
+#[test]
+fn lists_of_namespaces_say_who_sees_a_service() {
+    let of = |list: &[&str]| Exported::of(list, "own");
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[" "]), None);
+    assert_eq!(of(&["a", "*"]), Some(Exported::Everywhere));
+    let cases: [(&[&str], &[&str]); 4] = [
+        (&["."], &["own"]),
+        (&[".", " a"], &["a", "own"]),
+        (&["~"], &[]),
+        (&["b"], &["b"]),
+    ];
+    for (list, seeing) in cases {
+        let exported = of(list).unwrap();
+        for namespace in ["a", "b", "own"] {
+            assert_eq!(
+                exported.includes(namespace),
+                seeing.contains(&namespace),
+                "{list:?} {namespace}"
+            );
+        }
+        assert_eq!(exported.meets(&Exported::Everywhere), !seeing.is_empty());
+        assert_eq!(Exported::Everywhere.meets(&exported), !seeing.is_empty());
+    }
+    assert!(of(&["a", "."]).unwrap().meets(&of(&["a"]).unwrap()));
+    assert!(!of(&["b"]).unwrap().meets(&of(&["a", "."]).unwrap()));
 }

@@ -12,7 +12,7 @@ use cairn_mesh::{AppProtocol, Endpoint as MeshEndpoint, Service};
 use cairn_route::{Action, Destination, EndpointMark, LoadBalancing, Route, TcpAction, TcpRoutes};
 
 use super::memory::Memory;
-use super::{Found, Shared, balancing};
+use super::{Shared, balancing};
 use crate::beyond::{Beyond, Lead, is_outside};
 use crate::cluster::Cluster;
 use crate::plan::{ConnectionRoutes, RoutePlan, Session};
@@ -21,6 +21,8 @@ use crate::upstream::{Keeping, Upstream, Upstreams};
 /// Makes the clusters of one service's routes.
 pub(super) struct Clusters<'a, 'b> {
     pub(super) shared: &'a Shared<'b>,
+    /// Whose routes they are; none for what filters call.
+    pub(super) viewer: Option<&'a Arc<Service>>,
     pub(super) upstreams: &'a mut Upstreams,
     pub(super) memory: &'a mut Memory,
     pub(super) problems: &'a mut Vec<Problem>,
@@ -79,24 +81,34 @@ impl Clusters<'_, '_> {
         if destination.broken.is_some() {
             return None;
         }
-        self.of(&destination.host, destination.port, destination.subset.as_deref())
+        let service = self.shared.meant(&destination.host, self.viewer)?;
+        self.of(service, destination.port, destination.subset.as_deref())
     }
 
-    /// The cluster of a host's port and subset; `None` when the mesh has no such host, port or subset, or
-    /// when nothing may be sent there.
-    pub(super) fn of(&mut self, host: &str, port: Option<u16>, subset: Option<&str>) -> Option<Arc<Cluster>> {
-        let wanted = (host.to_owned(), port, subset.map(str::to_owned));
+    /// The cluster of a service's port and subset; `None` when it has no such port or subset, or when nothing may be sent there.
+    pub(super) fn of(
+        &mut self,
+        service: &Arc<Service>,
+        port: Option<u16>,
+        subset: Option<&str>,
+    ) -> Option<Arc<Cluster>> {
+        let wanted = (Arc::clone(&service.id), port, subset.map(str::to_owned));
         if let Some(made) = self.memory.made(&wanted) {
             return made;
         }
-        let cluster = self.make(host, port, subset);
+        let cluster = self.make(service, port, subset);
         self.memory.keep(wanted, cluster.clone());
         cluster
     }
 
-    fn make(&mut self, host: &str, port: Option<u16>, subset: Option<&str>) -> Option<Arc<Cluster>> {
-        let Found { service, policy, .. } = self.shared.find(host);
-        let service = service?;
+    fn make(
+        &mut self,
+        service: &Arc<Service>,
+        port: Option<u16>,
+        subset: Option<&str>,
+    ) -> Option<Arc<Cluster>> {
+        let found = self.shared.find(&service.hostname, Some(service));
+        let policy = &found.policy;
         let port = service.port(port?)?;
         let chosen = match subset {
             Some(name) => Some(policy.as_ref()?.subset(name)?),
@@ -107,7 +119,7 @@ impl Clusters<'_, '_> {
             .map(|policy| policy.traffic_policy(subset, port.number));
         let traffic = traffic.unwrap_or_default();
         let sources = policy.as_ref().map_or(&[][..], |policy| &policy.sources);
-        let layers = self.shared.layers(&service, port, &traffic, sources, self.memory);
+        let layers = self.shared.layers(service, port, &traffic, sources, self.memory);
         let layers = match layers {
             Ok(layers) => layers,
             Err(problem) => {
@@ -125,17 +137,20 @@ impl Clusters<'_, '_> {
         let suffix = subset.map(|name| format!("/{name}")).unwrap_or_default();
         let name = format!("inbound-vip|{}|{kind}{suffix}|{}", port.number, service.hostname);
         let name: Arc<str> = name.into();
+        // Others may have the host name too.
+        let known: Arc<str> = format!("{name} of {}", service.id).into();
         let selected =
             |endpoint: &MeshEndpoint| chosen.is_none_or(|subset| subset.selects(&endpoint.workload.labels));
-        let beyond = self.beyond(&name, &service, port.number, keeping, selected);
+        let beyond = self.beyond(&known, service, port.number, keeping, selected);
         let mut upstreams: Vec<Upstream> = Vec::new();
+        let mut names = Vec::new();
         for endpoint in service.usable_endpoints(port.number).filter(|it| selected(it)) {
             let (waypoint, mesh) = (&self.shared.waypoint.key, self.shared.mesh);
-            let leg = mesh.to_endpoint(waypoint, &service, port.number, endpoint);
+            let leg = mesh.to_endpoint(waypoint, service, port.number, endpoint);
             upstreams.extend(self.upstreams.get(&endpoint.workload, leg, keeping));
         }
         if service.resolution == Resolution::Dns {
-            for (host, endpoint) in named(&service, port.number).filter(|(_, it)| selected(it)) {
+            for (host, endpoint) in named(service, port.number).filter(|(_, it)| selected(it)) {
                 let port = endpoint.ports.get(&port.number).copied().unwrap_or(port.number);
                 let (mesh, on_loopback) = (self.shared.mesh, self.upstreams.dialer().is_on_loopback());
                 let addresses = self.shared.names.known(&host).addresses.into_iter();
@@ -144,10 +159,11 @@ impl Clusters<'_, '_> {
                 let addresses = addresses.map(|ip| SocketAddr::new(ip, port));
                 let workload = &endpoint.workload;
                 upstreams.extend(addresses.map(|address| self.upstreams.named(workload, address, keeping)));
+                names.push(host);
             }
         }
         let endpoints = upstreams.into_iter().map(|upstream| {
-            let standing = learns.then(|| self.memory.standing(&name, &upstream));
+            let standing = learns.then(|| self.memory.standing(&known, &upstream));
             let weight = upstream.workload.capacity;
             Arc::new(match standing {
                 Some(standing) => Endpoint::with_standing(upstream, weight, standing),
@@ -168,7 +184,7 @@ impl Clusters<'_, '_> {
         }
         let own = self.shared.place.as_ref();
         let endpoints = balancing::arranged(endpoints, &traffic, own, self.shared.locality.as_ref());
-        let breaker = balancing::limits(&traffic).map(|limits| self.memory.breaker(&name, limits));
+        let breaker = balancing::limits(&traffic).map(|limits| self.memory.breaker(&known, limits));
         let hash_key = traffic.load_balancer.consistent_hash.map(|hash| hash.key);
         let cluster = Cluster::new(
             name,
@@ -178,7 +194,7 @@ impl Clusters<'_, '_> {
         );
         let cluster = cluster.hashed_by(hash_key).limited_by(breaker);
         let cluster = cluster.spoken_by(&traffic.connection_pool);
-        Some(Arc::new(cluster.leading_to(beyond)))
+        Some(Arc::new(cluster.leading_to(beyond).named(names)))
     }
 
     /// Where the endpoints are of a service that does not list them.
@@ -198,7 +214,7 @@ impl Clusters<'_, '_> {
         let (lead, workload) = match service.resolution {
             Resolution::Static | Resolution::Dns => return None,
             Resolution::None => (
-                Lead::Address(Arc::clone(&service.hostname)),
+                Lead::Address(Arc::clone(&service.id)),
                 Arc::new(self.shared.mesh.stand_in(service)),
             ),
             Resolution::DnsRoundRobin => {

@@ -31,8 +31,8 @@ pub(super) struct Memory {
 /// A cluster, what leads to its endpoints, and how connections are kept.
 type Led = (Arc<str>, String, Keeping);
 
-/// Host, port and subset.
-type Wanted = (String, Option<u16>, Option<String>);
+/// A service's id, port and subset.
+type Wanted = (Arc<str>, Option<u16>, Option<String>);
 
 impl Memory {
     /// Begins another version.
@@ -62,7 +62,7 @@ impl Memory {
         Ok(tls)
     }
 
-    /// The cluster that this version has already made of a host's port and subset.
+    /// The cluster that this version has already made of a service's port and subset.
     pub(super) fn made(&self, wanted: &Wanted) -> Option<Option<Arc<Cluster>>> {
         self.clusters.get(wanted).cloned()
     }
@@ -71,7 +71,7 @@ impl Memory {
         self.clusters.insert(wanted, cluster);
     }
 
-    /// What is known of an endpoint of the cluster `name`.
+    /// What is known of an endpoint of the cluster `name`, which is that of no other service.
     pub(super) fn standing(&mut self, name: &Arc<str>, upstream: &Upstream) -> Arc<Standing> {
         let key = (
             Arc::clone(name),

@@ -25,6 +25,7 @@ impl Compiler {
     ) -> HashMap<String, Callee> {
         let mut clusters = Clusters {
             shared,
+            viewer: None,
             upstreams: &mut self.upstreams,
             memory: &mut self.memory,
             problems,
@@ -63,7 +64,7 @@ impl Compiler {
 fn callee(clusters: &mut Clusters<'_, '_>, target: &str) -> Result<Callee, (String, &'static str)> {
     let shared = clusters.shared;
     let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
-    let (Some(service), Ok(port)) = (shared.find(host).service, port.parse()) else {
+    let (Some(service), Ok(port)) = (shared.meant(host, None), port.parse()) else {
         let hint = "write the full host name and a port of the service";
         return Err((format!("the mesh has no service {target}"), hint));
     };
@@ -76,7 +77,7 @@ fn callee(clusters: &mut Clusters<'_, '_>, target: &str) -> Result<Callee, (Stri
         let message = format!("{target} is behind waypoint {other}, which calls of filters do not pass");
         return Err((message, hint));
     }
-    let Some(cluster) = clusters.of(host, Some(port), None) else {
+    let Some(cluster) = clusters.of(service, Some(port), None) else {
         return Err((
             format!("{host} has no port {port}"),
             "write a port of the service",
@@ -85,7 +86,7 @@ fn callee(clusters: &mut Clusters<'_, '_>, target: &str) -> Result<Callee, (Stri
     // Where no waypoint stands before the service, its own ztunnel's policies are all that there is. What is wrong with
     // policies is told where they are for clients.
     let selection = match service.waypoint {
-        Some(_) => shared.select(&service),
+        Some(_) => shared.select(service),
         None => attach::Selection::default(),
     };
     let (policies, _) = PolicySet::compile(&selection.policies, &selection.broken, &shared.options);

@@ -141,7 +141,7 @@ impl<'a> Plugins<'a> {
         mesh: &Snapshot,
     ) -> impl Iterator<Item = &ObjectRef> {
         let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
-        let service = mesh.service_by_host(host);
+        let service = mesh.service_named(host, &self.waypoint.key.namespace);
         let service = service.filter(|service| service.waypoint.as_ref() == Some(&self.waypoint.key));
         let chain = service.map_or_else(Vec::new, |service| self.of_target(Some(service)));
         let port: Option<u16> = port.parse().ok();

@@ -93,7 +93,7 @@ impl Shared<'_> {
 
     /// Where a route of `service` leads past the policies of another service: only those of the service that a request is
     /// addressed to are asked, as in Istio.
-    pub(super) fn past_policies(&self, service: &Service, route: &Route) -> Vec<Problem> {
+    pub(super) fn past_policies(&self, service: &Arc<Service>, route: &Route) -> Vec<Problem> {
         let forwarded = match &route.action {
             Action::Forward(destinations) => Some(destinations.iter()),
             _ => None,
@@ -103,7 +103,11 @@ impl Shared<'_> {
         self.past(service, &route.source, &route.field, destinations)
     }
 
-    pub(super) fn past_policies_of_connections(&self, service: &Service, route: &TcpRoute) -> Vec<Problem> {
+    pub(super) fn past_policies_of_connections(
+        &self,
+        service: &Arc<Service>,
+        route: &TcpRoute,
+    ) -> Vec<Problem> {
         match &route.action {
             TcpAction::Forward(destinations) => {
                 self.past(service, &route.source, &route.field, destinations.iter())
@@ -114,7 +118,7 @@ impl Shared<'_> {
 
     fn past<'d>(
         &self,
-        service: &Service,
+        service: &Arc<Service>,
         source: &ObjectRef,
         field: &str,
         destinations: impl Iterator<Item = &'d Destination>,
@@ -126,7 +130,7 @@ impl Shared<'_> {
         };
         destinations
             .filter(|destination| *destination.host != *service.hostname)
-            .filter_map(|destination| self.mesh.service_by_host(&destination.host))
+            .filter_map(|destination| self.meant(&destination.host, Some(service)))
             .filter(|other| self.is_guarded(other))
             .map(|other| {
                 Problem::warning(

@@ -115,7 +115,9 @@ fn names(plugins: &[String]) -> (Vec<String>, Vec<String>) {
     );
     let state = cairn_config::from_str(&format!("{MESH}{}", plugins.concat()), Path::new("mesh.yaml"));
     let (plans, problems) = compiler.compile(&state);
-    let port = plans.services["a.default.svc.cluster.local"].port(80).unwrap();
+    let port = plans.services["Service default/a/a.default.svc.cluster.local"]
+        .port(80)
+        .unwrap();
     let names = port.filters.iter().map(|attached| attached.spec.name.clone());
     let problems = problems.iter().map(ToString::to_string);
     (

@@ -118,13 +118,13 @@ impl Scene {
     fn connect_to(&self, port: u16) -> DuplexStream {
         let (client, near) = duplex(64 * 1024);
         let plans = self.proxy.plans.load_full();
-        let service = plans.mesh.service_by_vip([127, 9, 0, 10].into()).unwrap();
+        let service = plans.mesh.services_at([127, 9, 0, 10].into()).next().unwrap();
         let downstream = Downstream::new(
             &plans.mesh,
             "spiffe://cluster.local/ns/default/sa/sleep".parse().unwrap(),
             SocketAddr::from(([127, 9, 0, 11], 40000)),
             SocketAddr::from(([127, 9, 0, 10], port)),
-            Target::Service(Arc::clone(&service.hostname), port),
+            Target::Service(Arc::clone(&service.id), port),
             DrainWatch::never(),
         );
         let downstream = Arc::new(downstream.unwrap());

@@ -1,6 +1,6 @@
 //! ServiceEntry and WorkloadEntry.
 
-use super::Support::{Differently, NotYet, Yes};
+use super::Support::{Differently, Yes};
 use super::{Row, Section, Table};
 
 pub(super) const SERVICE_ENTRY: Table = Table {
@@ -35,7 +35,7 @@ pub(super) const SERVICE_ENTRY: Table = Table {
                     ),
                 ),
                 ("workloadSelector", Yes),
-                ("exportTo", NotYet),
+                ("exportTo", Yes),
             ],
         },
         Section {

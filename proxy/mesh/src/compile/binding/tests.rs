@@ -274,7 +274,7 @@ fn the_2022_form_serves_what_its_workloads_send() {
     assert!(mesh.goes("default/sleep", "127.0.20.2:5000").starts_with("hbone"));
 
     let waypoint = mesh.snapshot.waypoint(&Key::new("default", "wp")).unwrap();
-    let service = mesh.snapshot.service_by_host(HELLOWORLD).unwrap();
+    let service = mesh.snapshot.services_named(HELLOWORLD).next().unwrap();
     assert_eq!(
         mesh.snapshot
             .services_of_waypoint(&waypoint.key)
@@ -352,7 +352,7 @@ status: {podIP: 127.0.20.3}
     );
     assert_eq!(mesh.service_waypoint(HELLOWORLD), "none");
     // Yet the waypoint guards its own workload however it is addressed.
-    let service = mesh.snapshot.service_by_host(HELLOWORLD).unwrap();
+    let service = mesh.snapshot.services_named(HELLOWORLD).next().unwrap();
     let legs = |from: &str| -> Vec<String> {
         let from = Key::new("default", from);
         let leg = |endpoint| mesh.snapshot.to_endpoint(&from, service, 5000, endpoint);

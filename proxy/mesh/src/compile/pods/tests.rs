@@ -254,7 +254,8 @@ spec: {clusterIP: 127.0.10.1, ports: [{port: 80}]}
     ]);
     assert_eq!(
         mesh.snapshot
-            .service_by_vip("127.0.10.1".parse().unwrap())
+            .services_at("127.0.10.1".parse().unwrap())
+            .next()
             .unwrap()
             .name,
         "a"

@@ -5,6 +5,8 @@
     clippy::indexing_slicing
 )]
 
+use std::sync::Arc;
+
 use crate::service::{AppProtocol, Mode, Origin, Service};
 use crate::testing::{Mesh, mesh};
 
@@ -51,7 +53,7 @@ fn a_service_for_each_host() {
     ));
     mesh.expect_problems(&["spec.subjectAltNames[1]: a SPIFFE id begins with `spiffe://`"]);
     for host in ["db.example", "db2.example"] {
-        let service = mesh.snapshot.service_by_host(host).unwrap();
+        let service = mesh.snapshot.services_named(host).next().unwrap();
         assert_eq!(
             endpoints(service),
             [
@@ -77,7 +79,8 @@ fn a_service_for_each_host() {
     }
     let by_vip = |ip: &str| {
         mesh.snapshot
-            .service_by_vip(ip.parse().unwrap())
+            .services_at(ip.parse().unwrap())
+            .next()
             .map(|service| service.hostname.to_string())
     };
     assert_eq!(by_vip("127.0.50.1"), Some("db.example".into()));
@@ -91,7 +94,7 @@ fn selected_workloads() {
         "hosts: [db.example], addresses: [127.0.50.1], {PORTS}, resolution: STATIC, workloadSelector: {{labels: {{app: db}}}}"
     ));
     mesh.expect_problems(&[]);
-    let service = mesh.snapshot.service_by_host("db.example").unwrap();
+    let service = mesh.snapshot.services_named("db.example").next().unwrap();
     assert_eq!(
         endpoints(service),
         ["127.0.20.1 80→80 5432→15432", "127.0.90.9 80→80 5432→6543"]
@@ -106,14 +109,14 @@ fn resolutions() {
     mesh.expect_problems(&[
         "spec.endpoints: with resolution NONE connections go where they are addressed to",
     ]);
-    let service = mesh.snapshot.service_by_host("db.example").unwrap();
+    let service = mesh.snapshot.services_named("db.example").next().unwrap();
     assert_eq!(service.load_balancing.mode, Mode::Passthrough);
     assert!(service.endpoints.is_empty());
 }
 
 /// The names that traffic to port 5432 is sent to, with their ports, and how many endpoints have addresses.
 fn named(mesh: &Mesh, host: &str) -> (Vec<String>, usize) {
-    let service = mesh.snapshot.service_by_host(host).unwrap();
+    let service = mesh.snapshot.services_named(host).next().unwrap();
     let named = service.named_endpoints(5432);
     let named = named.map(|(name, endpoint)| format!("{name}:{}", endpoint.ports[&5432]));
     (named.collect(), service.usable_endpoints(5432).count())
@@ -170,7 +173,7 @@ fn addresses_may_be_assigned() {
         "hosts: [a.example, b.example], {PORTS}, resolution: STATIC}}\nstatus: {{addresses: [{{value: 240.240.0.1, host: a.example}}, {{value: 240.240.0.2, host: b.example}}]"
     ));
     mesh.expect_problems(&[]);
-    let vips = |host: &str| mesh.snapshot.service_by_host(host).unwrap().vips[0].to_string();
+    let vips = |host: &str| mesh.snapshot.services_named(host).next().unwrap().vips[0].to_string();
     assert_eq!(
         (vips("a.example"), vips("b.example")),
         ("240.240.0.1".into(), "240.240.0.2".into())
@@ -215,10 +218,14 @@ spec: {ports: [{port: 80}]}
         "ServiceEntry default/a: spec.hosts: x.example is defined by ServiceEntry default/b already",
         "ServiceEntry default/c: spec.hosts: web.default.svc.cluster.local is defined by Service default/web already",
     ]);
-    assert_eq!(mesh.snapshot.service_by_host("x.example").unwrap().name, "b");
+    assert_eq!(
+        mesh.snapshot.services_named("x.example").next().unwrap().name,
+        "b"
+    );
     assert_eq!(
         mesh.snapshot
-            .service_by_host("web.default.svc.cluster.local")
+            .services_named("web.default.svc.cluster.local")
+            .next()
             .unwrap()
             .name,
         "web"
@@ -226,9 +233,62 @@ spec: {ports: [{port: 80}]}
     // Each keeps its own address.
     assert_eq!(
         mesh.snapshot
-            .service_by_vip("127.0.50.1".parse().unwrap())
+            .services_at("127.0.50.1".parse().unwrap())
+            .next()
             .unwrap()
             .name,
         "a"
     );
+}
+
+#[test]
+fn a_namespace_sees_what_is_exported_to_it_and_its_own_first() {
+    let entry = |namespace: &str, address: &str, export_to: &str| {
+        format!(
+            "
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: api, namespace: {namespace}}}
+spec: {{hosts: [api.example], addresses: [{address}], ports: [{{number: 80, name: http}}], resolution: STATIC{export_to}}}
+"
+        )
+    };
+    let settings = |export_to: &str| {
+        format!(
+            r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: istio, namespace: istio-system}}
+data: {{mesh: "defaultServiceExportTo: [{export_to}]"}}
+"#
+        )
+    };
+    let seen_by = |mesh: &Mesh, namespace: &str| {
+        let named = mesh.snapshot.service_named("api.example", namespace);
+        let at = mesh.snapshot.service_at("127.0.50.1".parse().unwrap(), namespace);
+        let owner = |found: Option<&Arc<Service>>| found.map(|it| it.namespace.clone());
+        [owner(named), owner(at)]
+    };
+    let of = |namespace: &str| Some(namespace.to_owned());
+
+    let apart = mesh(
+        &(entry("a", "127.0.50.1", ", exportTo: [.]") + &entry("b", "127.0.50.1", ", exportTo: [., c]")),
+    );
+    apart.expect_problems(&[]);
+    assert_eq!(seen_by(&apart, "a"), [of("a"), of("a")]);
+    assert_eq!(seen_by(&apart, "b"), [of("b"), of("b")]);
+    assert_eq!(seen_by(&apart, "c"), [of("b"), of("b")]);
+    assert_eq!(seen_by(&apart, "d"), [None, None]);
+
+    let shared = mesh(&(settings("'*'") + &entry("a", "127.0.50.1", "") + &entry("b", "127.0.50.1", "")));
+    assert_eq!(shared.problems.len(), 2, "{:?}", shared.problems);
+    assert_eq!(seen_by(&shared, "b"), [of("b"), of("b")]);
+    assert_eq!(seen_by(&shared, "c"), [of("a"), of("a")]);
+
+    let closed = mesh(
+        &(settings(".") + &entry("a", "127.0.50.1", "") + &entry("b", "127.0.50.2", ", exportTo: ['*']")),
+    );
+    assert_eq!(seen_by(&closed, "a"), [of("a"), of("a")]);
+    assert_eq!(seen_by(&closed, "c"), [of("b"), None]);
 }

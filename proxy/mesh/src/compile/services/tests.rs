@@ -12,7 +12,7 @@ use crate::testing::{Mesh, mesh};
 
 fn service<'a>(mesh: &'a Mesh, name: &str) -> &'a Arc<Service> {
     let host = format!("{name}.default.svc.cluster.local");
-    mesh.snapshot.service_by_host(&host).expect(name)
+    mesh.snapshot.services_named(&host).next().expect(name)
 }
 
 /// Each endpoint as `name port→port …`.
@@ -91,7 +91,8 @@ spec: {type: ExternalName, externalName: example.org}
     for vip in ["127.0.10.1", "fd00::1", "::ffff:127.0.10.1"] {
         assert_eq!(
             mesh.snapshot
-                .service_by_vip(vip.parse().unwrap())
+                .services_at(vip.parse().unwrap())
+                .next()
                 .unwrap()
                 .hostname,
             web.hostname
