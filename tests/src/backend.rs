@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -49,6 +49,15 @@ pub enum Misfortune {
     Silence,
 }
 
+/// What a backend says of its load, and where.
+#[derive(Clone, Copy, Debug)]
+pub enum Load {
+    /// Before the body.
+    Head(&'static str),
+    /// Behind it.
+    Trailers(&'static str),
+}
+
 /// A server of HTTP/1.1 and HTTP/2 on one address; answers `backend NAME` with the request's body behind it, and
 /// its trailers behind that.
 #[derive(Debug)]
@@ -57,6 +66,7 @@ pub struct Backend {
     stalled: watch::Sender<bool>,
     waiting: Arc<AtomicUsize>,
     misfortunes: Arc<Mutex<VecDeque<Misfortune>>>,
+    load: Arc<Mutex<Option<Load>>>,
     // Ends the accept loop and all connections with the backend.
     _tasks: JoinSet<()>,
 }
@@ -74,15 +84,19 @@ impl Backend {
         let misfortunes: Arc<Mutex<VecDeque<Misfortune>>> = Arc::default();
         let (record, waits, name) = (Arc::clone(&seen), Arc::clone(&waiting), name.to_owned());
         let script = Arc::clone(&misfortunes);
+        let load: Arc<Mutex<Option<Load>>> = Arc::default();
+        let loaded = Arc::clone(&load);
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, peer)) = listener.accept().await {
                 let (record, waits, name) = (Arc::clone(&record), Arc::clone(&waits), name.clone());
                 let (stalls, script) = (stalls.clone(), Arc::clone(&script));
+                let loaded = Arc::clone(&loaded);
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
                         let (record, waits, name) = (Arc::clone(&record), Arc::clone(&waits), name.clone());
                         let mut stalls = stalls.clone();
+                        let load = *loaded.lock().unwrap_or_else(PoisonError::into_inner);
                         let misfortune = script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                         async move {
                             waits.fetch_add(1, Ordering::Relaxed);
@@ -90,7 +104,7 @@ impl Backend {
                             let _ = stalls.wait_for(|stalls| !stalls).await;
                             waits.fetch_sub(1, Ordering::Relaxed);
                             let answer = answer(&record, &name, peer, request).await;
-                            suffer(misfortune, answer).await
+                            suffer(misfortune, tell(load, answer)).await
                         }
                     });
                     let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
@@ -104,6 +118,7 @@ impl Backend {
             stalled,
             waiting,
             misfortunes,
+            load,
             _tasks: tasks,
         }
     }
@@ -112,6 +127,11 @@ impl Backend {
     pub fn befall(&self, misfortunes: &[Misfortune]) {
         let mut script = self.misfortunes.lock().unwrap_or_else(PoisonError::into_inner);
         *script = misfortunes.iter().copied().collect();
+    }
+
+    /// Says this of its load with each answer from now on, in the form of ORCA.
+    pub fn tell(&self, load: Load) {
+        *self.load.lock().unwrap_or_else(PoisonError::into_inner) = Some(load);
     }
 
     /// Answers nothing from now on.
@@ -140,6 +160,27 @@ impl Backend {
     #[must_use]
     pub fn last(&self) -> Seen {
         self.seen().pop().expect("a request reached the backend")
+    }
+}
+
+fn tell(
+    load: Option<Load>,
+    mut answer: Response<BoxBody<Bytes, Infallible>>,
+) -> Response<BoxBody<Bytes, Infallible>> {
+    const NAME: &str = "endpoint-load-metrics";
+    match load {
+        None => answer,
+        Some(Load::Head(report)) => {
+            answer
+                .headers_mut()
+                .insert(NAME, HeaderValue::from_static(report));
+            answer
+        }
+        Some(Load::Trailers(report)) => answer.map(|body| {
+            let trailers =
+                HeaderMap::from_iter([(HeaderName::from_static(NAME), HeaderValue::from_static(report))]);
+            body.with_trailers(async { Some(Ok(trailers)) }).boxed()
+        }),
     }
 }
 

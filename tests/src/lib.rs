@@ -32,7 +32,7 @@ mod network;
 mod process;
 mod tunnels;
 
-pub use backend::{Backend, Misfortune, Seen};
+pub use backend::{Backend, Load, Misfortune, Seen};
 pub use binaries::binary;
 pub use client::{Answer, Client};
 pub use components::{component, has_target, module};

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use cairn_tests::{Answer, Lone, Misfortune, Seen};
-use http::Request;
+use cairn_tests::{Answer, Load, Lone, Misfortune, Seen};
+use http::{HeaderMap, Request};
 
 /// A waypoint whose service has this traffic policy.
 async fn mesh(policy: &str) -> Lone {
@@ -205,4 +205,47 @@ async fn the_version_of_http_is_the_ports_or_the_rules() {
     );
     let upgraded = version("{connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}").await;
     assert_eq!(upgraded, http::Version::HTTP_2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reports_a_high_load_gets_less() {
+    const BUSY: &str = "TEXT application_utilization=0.9,rps_fractional=100";
+    const IDLE: &str = "TEXT application_utilization=0.1,rps_fractional=100";
+    let mesh = mesh(
+        "{loadBalancer: {backendUtilization: {weightStabilizationPeriod: 0s, weightUpdatePeriod: 0.1s}}}",
+    )
+    .await;
+    // Of 40 requests, those that the first of two gets.
+    let share = async |grpc: bool| {
+        let before = mesh.v1.seen().len();
+        for _ in 0..40 {
+            if grpc {
+                let request = Request::post("/pkg.Service/Method").header("content-type", "application/grpc");
+                let sent = mesh.try_http2(92, request.body("message").unwrap(), HeaderMap::new());
+                assert_eq!(sent.await.unwrap().status, 200);
+            } else {
+                assert_eq!(mesh.send(get()).await.status, 200);
+            }
+        }
+        mesh.v1.seen().len() - before
+    };
+    let settled = async |grpc: bool, expected: std::ops::Range<usize>| {
+        let mut last = 0;
+        for _ in 0..100 {
+            last = share(grpc).await;
+            if expected.contains(&last) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{last} of 40 requests, not {expected:?}");
+    };
+    assert_eq!(share(false).await, 20);
+    mesh.v1.tell(Load::Head(BUSY));
+    mesh.v2.tell(Load::Head(IDLE));
+    settled(false, 3..6).await;
+    // In trailers it is the other way round.
+    mesh.v1.tell(Load::Trailers(IDLE));
+    mesh.v2.tell(Load::Trailers(BUSY));
+    settled(true, 35..38).await;
 }

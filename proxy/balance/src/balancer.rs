@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rand::{Rng, RngExt as _};
 
 use crate::consistent::{HashTable, Member, Table};
+use crate::load::Utilization;
+use crate::stride::Stride;
 use crate::warmup::Warmup;
 use crate::{Endpoint, Picked};
 
@@ -48,7 +50,7 @@ pub struct Balancer {
 /// What a choice may depend on besides the endpoints.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints {
-    /// The time, in the milliseconds of [`Standing`](crate::Standing); for endpoints that warm up.
+    /// The time, in the milliseconds of [`Standing`](crate::Standing); for endpoints that warm up or report their load.
     pub now: u64,
     /// The [`hash`](crate::hash()) of what should lead to the same endpoint again. Without one, consistent hashing chooses at
     /// random, as in Envoy.
@@ -59,6 +61,7 @@ pub struct Hints {
 enum Way {
     Policy(Policy),
     Table(Table),
+    Load(Stride),
 }
 
 /// How weights grow, and until when.
@@ -125,6 +128,23 @@ impl Balancer {
         Self::by(Way::Table(Table::new(layout, &members)), false)
     }
 
+    /// A balancer that gives endpoints turns by the load that they [report](crate::Standing::observe_load), in place of their
+    /// weights: those that report none get the median of what the others get, and where none does they take equal turns. What is
+    /// then chosen among must be the same `endpoints` in the same order.
+    ///
+    /// The weights are those of the last [update](Utilization::update), which the first choice after its time brings about; it
+    /// looks at every endpoint, the others look at few.
+    pub fn by_utilization<T>(
+        utilization: Utilization,
+        warmup: Option<Warmup>,
+        endpoints: &[Arc<Endpoint<T>>],
+    ) -> Self {
+        Self::by(
+            Way::Load(Stride::new(utilization, warmup, endpoints.len())),
+            false,
+        )
+    }
+
     fn by(way: Way, weighted: bool) -> Self {
         Self {
             way,
@@ -166,6 +186,10 @@ impl Balancer {
             weighing,
         };
         let chosen = match &self.way {
+            Way::Load(stride) => {
+                stride.refresh(endpoints, hints.now);
+                stride.choose(endpoints, rng, &exclude)
+            }
             Way::Table(table) => field.walk(table, hints.hash.unwrap_or_else(|| rng.random())),
             Way::Policy(Policy::Random) => field.draw(rng),
             Way::Policy(Policy::RoundRobin) => field.take_turn(self.turn.fetch_add(1, Ordering::Relaxed)),

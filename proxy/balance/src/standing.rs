@@ -5,8 +5,11 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-/// How an endpoint stands in one cluster: the requests that it is serving, its errors in a row, whether it is set aside, and
-/// since when it is known.
+use crate::load::{Load, Utilization};
+use crate::report::LoadReport;
+
+/// How an endpoint stands in one cluster: the requests that it is serving, its errors in a row, whether it is set aside, the load
+/// that it reports, and since when it is known.
 ///
 /// An [`Endpoint`](crate::Endpoint) is of one version of the configuration; its standing is handed on from one version to the
 /// next, for which [`Standings`] finds it again.
@@ -23,6 +26,7 @@ pub struct Standing {
     pub(crate) returned_at: AtomicU64,
     /// How many base times the next ejection lasts, less one.
     pub(crate) backoff: AtomicU32,
+    pub(crate) load: Load,
 }
 
 /// The time of what has not happened.
@@ -40,12 +44,19 @@ impl Standing {
             ejected_at: AtomicU64::new(NEVER),
             returned_at: AtomicU64::new(0),
             backoff: AtomicU32::new(0),
+            load: Load::new(),
         }
     }
 
     /// When the endpoint came.
     pub fn since(&self) -> u64 {
         self.since
+    }
+
+    /// Takes note of the load that the endpoint has reported at `now`, for [`Balancer::by_utilization`](crate::Balancer::by_utilization).
+    /// Whether the report says enough for a weight.
+    pub fn observe_load(&self, report: &LoadReport, utilization: &Utilization, now: u64) -> bool {
+        self.load.observe(report, utilization, now)
     }
 
     /// Whether the endpoint is set aside for its errors. Of no meaning where no [`Outliers`](crate::Outliers) look after it.

@@ -98,10 +98,10 @@ pub use retry::{Lost, Retry, RetryOn};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, DirectResponse, Route};
 pub use rules::{
-    ClientCertificate, ClientTls, ConnectionPool, ConsistentHash, DestinationRules, Distribute, HashCookie,
-    HashKey, HashLayout, HostPolicy, Http2Keepalive, LoadBalancer, LoadBalancing, LocalityPreference,
-    OutlierDetection, ProxyProtocol, RetryBudget, Subset, TcpKeepalive, TlsOrigination, TrafficPolicy, Trust,
-    Tunnel, Warmup,
+    BackendUtilization, ClientCertificate, ClientTls, ConnectionPool, ConsistentHash, DestinationRules,
+    Distribute, HashCookie, HashKey, HashLayout, HostPolicy, Http2Keepalive, LoadBalancer, LoadBalancing,
+    LocalityPreference, OutlierDetection, ProxyProtocol, RetryBudget, Subset, TcpKeepalive, TlsOrigination,
+    TrafficPolicy, Trust, Tunnel, Warmup,
 };
 pub use session::{EndpointMark, Session, SessionPersistence};
 pub use table::RouteTable;

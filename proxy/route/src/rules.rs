@@ -1,5 +1,6 @@
 //! DestinationRules: the subsets of a host, and how to talk to its endpoints.
 
+mod backend_utilization;
 mod connection_pool;
 mod consistent_hash;
 mod field;
@@ -18,6 +19,7 @@ use cairn_config::Problem;
 
 use crate::host;
 
+pub use backend_utilization::BackendUtilization;
 pub use connection_pool::{ConnectionPool, Http2Keepalive, TcpKeepalive};
 pub use consistent_hash::{ConsistentHash, HashCookie, HashKey, HashLayout};
 pub use load_balancer::{LoadBalancer, LoadBalancing, Warmup};

@@ -26,6 +26,7 @@ use crate::deadline::{self, Sending};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, Flags, UpstreamFault};
 use crate::filtering::Stopped;
+use crate::load;
 use crate::sought::{self, Sought};
 use crate::timeouts::Timeouts;
 use crate::upload;
@@ -145,6 +146,10 @@ pub(crate) async fn send(
                 cluster.observe(&chosen, outcome);
             }
         }
+        let heard = match (&cluster.utilization, &sent) {
+            (Some(utilization), Ok(response)) => load::note(&chosen, utilization, response.headers()),
+            _ => false,
+        };
         let worth = match &sent {
             _ if retry.attempts == 0 => false,
             Ok(response) => retry.instead_of(response.status(), response.headers()),
@@ -170,7 +175,8 @@ pub(crate) async fn send(
                     exchange.recorder.flag(Flags::RETRIES_EXCEEDED);
                 }
                 let by = in_session.then(|| cluster.mark(&chosen.data));
-                exchange.recorder.hold(chosen, under_way);
+                let awaited = cluster.utilization.clone().filter(|_| !heard);
+                exchange.recorder.hold(chosen, under_way, awaited);
                 return Ok(Answered {
                     response,
                     took: began.elapsed(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cairn_balance::{Endpoint, Hints, Outcome, Outliers, Picked, Tiers};
+use cairn_balance::{Endpoint, Hints, Outcome, Outliers, Picked, Tiers, Utilization};
 use cairn_dns::Host;
 use cairn_http::grpc;
 use cairn_mesh::AppProtocol;
@@ -43,6 +43,8 @@ pub(crate) struct Cluster {
     beyond: Option<Arc<Beyond>>,
     /// The names of which `endpoints` are what they stand for at the moment.
     names: Box<[Host]>,
+    /// How endpoints are weighed by the load that they report, where they are.
+    pub(crate) utilization: Option<Arc<Utilization>>,
     /// A choice depends on the time.
     timed: bool,
     /// The interval of sweeps that the last was in.
@@ -82,6 +84,7 @@ impl Cluster {
             hash_key: None,
             beyond: None,
             names: Box::default(),
+            utilization: None,
             timed: warms_up || interval.is_some(),
             swept: AtomicU64::new(interval.map_or(0, |interval| clock::now() / interval)),
             endpoints,
@@ -113,6 +116,12 @@ impl Cluster {
 
     pub(crate) fn leading_to(mut self, beyond: Option<Arc<Beyond>>) -> Cluster {
         self.beyond = beyond;
+        self
+    }
+
+    pub(crate) fn weighed_by(mut self, utilization: Option<Utilization>) -> Cluster {
+        self.timed |= utilization.is_some();
+        self.utilization = utilization.map(Arc::new);
         self
     }
 

@@ -45,6 +45,7 @@ mod forward;
 mod head;
 mod hello;
 mod labels;
+mod load;
 mod mirror;
 mod names;
 mod opaque;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use cairn_balance::Picked;
+use cairn_balance::{Picked, Utilization};
 use cairn_http::body::{End, Outcome};
 use cairn_http::guard::Refusal;
 use cairn_route::{Facts, Note, UpstreamFacts};
@@ -26,6 +26,7 @@ use crate::deadline::TimedOut;
 use crate::downstream::Downstream;
 use crate::failure::{Failure, Flags};
 use crate::filtering::Stopped;
+use crate::load;
 use crate::plan::Plans;
 use crate::proxy::Proxy;
 use crate::upload::Progress;
@@ -44,6 +45,8 @@ struct Open {
     service: Interned<ServiceLabels>,
     destination: Option<Interned<WorkloadLabels>>,
     held: Option<(Picked<Upstream>, UnderWay)>,
+    /// How the endpoint is weighed by what it says in its trailers.
+    awaited: Option<Arc<Utilization>>,
     grpc: bool,
     grpc_status: Option<u16>,
     /// gRPC messages of the response.
@@ -74,6 +77,7 @@ impl Recorder {
             progress: Arc::default(),
             destination: None,
             held: None,
+            awaited: None,
             grpc_status: None,
             messages: 0,
         })))
@@ -204,9 +208,17 @@ impl Recorder {
     }
 
     /// Counts the request against its endpoint until its end.
-    pub(crate) fn hold(&mut self, endpoint: Picked<Upstream>, under_way: UnderWay) {
+    ///
+    /// Of one that has not said yet how much it has to do, the trailers may, where that is `awaited`.
+    pub(crate) fn hold(
+        &mut self,
+        endpoint: Picked<Upstream>,
+        under_way: UnderWay,
+        awaited: Option<Arc<Utilization>>,
+    ) {
         if let Some(open) = &mut self.0 {
             open.held = Some((endpoint, under_way));
+            open.awaited = awaited;
         }
     }
 
@@ -274,6 +286,11 @@ impl Open {
             && let Some(status) = end.trailers.and_then(cairn_http::grpc::status)
         {
             self.grpc_status = Some(status);
+        }
+        if let (Some(trailers), Some(utilization), Some((endpoint, _))) =
+            (end.trailers, &self.awaited, &self.held)
+        {
+            load::note(endpoint, utilization, trailers);
         }
         match end.outcome {
             Outcome::Complete => {}

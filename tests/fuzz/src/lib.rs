@@ -10,6 +10,7 @@ mod component;
 mod config;
 mod filters;
 mod http;
+mod load;
 mod text;
 mod tunnel;
 
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     filters::LAYER,
     filters::MANIFEST,
     filters::SOURCE,
+    load::LOAD_REPORT,
 ];
 
 /// Runs one target on one input.

@@ -294,21 +294,22 @@ fn a_field_without_effect_is_told_and_is_no_error() {
     }
     let rule = "
 apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: helloworld-v1}
+kind: VirtualService
+metadata: {name: helloworld}
 spec:
-  host: helloworld-v1.default.svc.cluster.local
-  trafficPolicy:
-    loadBalancer: {backendUtilization: {}}
+  hosts: [helloworld]
+  http:
+  - match: [{uri: {prefix: /}, statPrefix: hello}]
+    route: [{destination: {host: helloworld}}]
 ";
-    directory.write("utilization.yaml", rule);
+    directory.write("statistics.yaml", rule);
     let output = cairn(&["validate", text(directory.path())]);
     assert_eq!(output.code, Some(0), "{}", output.text);
-    let place = directory.path().join("utilization.yaml:");
+    let place = directory.path().join("statistics.yaml:");
     let line = output.text.lines().find(|line| line.starts_with(text(&place)));
     let line = line.unwrap_or_else(|| panic!("nothing is said of it:\n{}", output.text));
     assert!(
-        line.contains(": unsupported: DestinationRule default/helloworld-v1: spec.trafficPolicy"),
+        line.contains(": unsupported: VirtualService default/helloworld: spec.http[0].match[0].statPrefix"),
         "{line}"
     );
 }

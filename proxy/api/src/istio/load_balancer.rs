@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crate::value::Duration;
 
 form! {
-    /// How an endpoint is chosen; by one of `simple` and `consistent_hash`.
+    /// How an endpoint is chosen; by one of `simple`, `consistent_hash` and `backend_utilization`.
     pub struct LoadBalancerSettings {
         /// A policy without parameters.
         pub simple: Option<SimpleLb>,
@@ -123,15 +123,16 @@ form! {
 
     /// Weights from the load that endpoints report.
     pub struct BackendUtilization {
-        /// How long reports must have come in before they count.
+        /// How long reports must have come in before they count. Absent: 10 seconds.
         pub weight_stabilization_period: Option<Duration>,
-        /// Age at which a report no longer counts.
+        /// Age at which a report no longer counts. Absent: 3 minutes.
         pub weight_expiration_period: Option<Duration>,
-        /// Time between recalculations.
+        /// Time between recalculations. Absent: a second.
         pub weight_update_period: Option<Duration>,
-        /// How much errors add to an endpoint's load, percent.
+        /// How much errors add to an endpoint's load, percent. Absent: nothing.
         pub error_utilization_penalty_percent: Option<u32>,
-        /// Metrics that give the load when the endpoint reports no utilization.
+        /// Metrics that give the load, such as `named_metrics.queue`. Where none of them is reported: the utilization of the
+        /// application, else of the processors.
         pub metric_names_for_computing_utilization: Vec<String>,
     }
 }

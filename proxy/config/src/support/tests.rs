@@ -166,10 +166,10 @@ fn the_topmost_field_that_is_not_acted_on_is_reported() {
         "spec.http[1].fault.delay.exponentialDelay",
     ];
     assert_eq!(fields_of(Kind::VirtualService, spec), found);
-    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {loadBalancer: {backendUtilization: {}}}}]}";
+    let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {}, zoneAwareLbSetting: {}}, tls: {mode: SIMPLE}}, subsets: [{name: a, trafficPolicy: {loadBalancer: {backendUtilization: {}, zoneAwareLbSetting: {}}}}]}";
     let found = [
         "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting",
-        "spec.subsets[0].trafficPolicy.loadBalancer.backendUtilization",
+        "spec.subsets[0].trafficPolicy.loadBalancer.zoneAwareLbSetting",
     ];
     assert_eq!(fields_of(Kind::DestinationRule, spec), found);
     assert_eq!(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cairn_api::istio::{LoadBalancerSettings, SimpleLb, Warmup as WarmupForm};
 
+use super::backend_utilization::BackendUtilization;
 use super::consistent_hash::ConsistentHash;
 use super::field::Field;
 use super::locality::LocalityPreference;
@@ -11,10 +12,12 @@ use super::locality::LocalityPreference;
 /// How an endpoint is chosen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadBalancer {
-    /// The policy where `consistent_hash` is `None`.
+    /// The policy where `consistent_hash` and `backend_utilization` are `None`.
     pub simple: LoadBalancing,
     /// The same endpoint for the same attribute of requests.
     pub consistent_hash: Option<ConsistentHash>,
+    /// Weights from the load that endpoints report; never beside `consistent_hash`.
+    pub backend_utilization: Option<BackendUtilization>,
     /// How new endpoints are brought up to their share.
     pub warmup: Option<Warmup>,
     /// Preferences among localities. `None`: those of the mesh.
@@ -59,10 +62,25 @@ impl LoadBalancer {
                 "write one of the two",
             );
         }
-        let grows = matches!(
-            simple.unwrap_or_default(),
-            LoadBalancing::LeastRequest | LoadBalancing::RoundRobin
-        );
+        let utilization = form.backend_utilization.as_ref();
+        let utilization =
+            utilization.map(|form| BackendUtilization::new(form, &mut field.at("backendUtilization")));
+        if utilization.is_some() && (simple.is_some() || consistent_hash.is_some()) {
+            let other = match consistent_hash {
+                Some(_) => "`consistentHash` is given too, and acts in its place",
+                None => "`simple` is given too, and has no effect",
+            };
+            field.at("backendUtilization").error(
+                other,
+                "write one of `simple`, `consistentHash` and `backendUtilization`",
+            );
+        }
+        let utilization = utilization.filter(|_| consistent_hash.is_none());
+        let grows = utilization.is_some()
+            || matches!(
+                simple.unwrap_or_default(),
+                LoadBalancing::LeastRequest | LoadBalancing::RoundRobin
+            );
         if form.zone_aware_lb_setting.is_some() {
             field.at("zoneAwareLbSetting").warning(
                 "in a waypoint no traffic is kept in a zone by how many proxies each zone has; this has no effect, as in Istio",
@@ -74,6 +92,7 @@ impl LoadBalancer {
             simple: simple.unwrap_or_default(),
             warmup: Warmup::new(form, field, grows && form.consistent_hash.is_none()),
             consistent_hash,
+            backend_utilization: utilization,
             locality: locality.map(|form| LocalityPreference::new(form, &mut field.at("localityLbSetting"))),
         }
     }
@@ -100,8 +119,8 @@ impl Warmup {
             return warmup;
         }
         field.at(name).error(
-            "new endpoints are brought up to their share by LEAST_REQUEST and ROUND_ROBIN only; they get it at once",
-            "write `simple: LEAST_REQUEST` or `simple: ROUND_ROBIN`, or leave the warmup out",
+            "new endpoints are brought up to their share by LEAST_REQUEST, ROUND_ROBIN and `backendUtilization` only; they get it at once",
+            "write `simple: LEAST_REQUEST`, `simple: ROUND_ROBIN` or `backendUtilization`, or leave the warmup out",
         );
         None
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cairn_balance::{
     Balancer, Distribution, Endpoint, HashTable, OutlierSettings, Outliers, Place, Policy, Preference, Tiers,
-    Warmup, arrange,
+    Utilization, Warmup, arrange,
 };
 use cairn_dial::Layers;
 use cairn_http::pool::Keepalive as Pings;
@@ -120,22 +120,35 @@ fn balancer(wanted: &LoadBalancer, endpoints: &[Arc<Endpoint<Upstream>>]) -> Bal
         };
         return Balancer::consistent(layout, endpoints, |upstream| upstream.address.to_string());
     }
+    let warmup = wanted.warmup.as_ref().map(|warmup| Warmup {
+        duration: warmup.duration,
+        minimum_percent: warmup.minimum_percent,
+        aggression: warmup.aggression,
+    });
+    if let Some(utilization) = utilization(wanted) {
+        return Balancer::by_utilization(utilization, warmup, endpoints);
+    }
     let policy = match wanted.simple {
         LoadBalancing::RoundRobin => Policy::RoundRobin,
         LoadBalancing::Random => Policy::Random,
         LoadBalancing::LeastRequest | LoadBalancing::Passthrough => Policy::default(),
     };
-    match &wanted.warmup {
+    match warmup {
         None => Balancer::for_endpoints(policy, endpoints),
-        Some(warmup) => {
-            let warmup = Warmup {
-                duration: warmup.duration,
-                minimum_percent: warmup.minimum_percent,
-                aggression: warmup.aggression,
-            };
-            Balancer::warming(policy, warmup, endpoints)
-        }
+        Some(warmup) => Balancer::warming(policy, warmup, endpoints),
     }
+}
+
+/// How endpoints are weighed by the load that they report.
+pub(super) fn utilization(wanted: &LoadBalancer) -> Option<Utilization> {
+    let wanted = wanted.backend_utilization.as_ref()?;
+    Some(Utilization {
+        stabilization: wanted.stabilization_period,
+        expiration: wanted.expiration_period,
+        update: wanted.update_period,
+        error_penalty: wanted.error_penalty,
+        metrics: wanted.metric_names.clone(),
+    })
 }
 
 /// Without a setting what is near is preferred, as the mesh has it by default.

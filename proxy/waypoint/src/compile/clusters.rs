@@ -128,7 +128,10 @@ impl Clusters<'_, '_> {
             }
         };
         let keeping = &balancing::keeping(&traffic.connection_pool, layers);
-        let learns = traffic.outlier_detection.is_some() || traffic.load_balancer.warmup.is_some();
+        let utilization = balancing::utilization(&traffic.load_balancer);
+        let learns = traffic.outlier_detection.is_some()
+            || traffic.load_balancer.warmup.is_some()
+            || utilization.is_some();
         let kind = if port.protocol == AppProtocol::Tcp || port.protocol == AppProtocol::Tls {
             "tcp"
         } else {
@@ -193,6 +196,7 @@ impl Clusters<'_, '_> {
             traffic.load_balancer.warmup.is_some(),
         );
         let cluster = cluster.hashed_by(hash_key).limited_by(breaker);
+        let cluster = cluster.weighed_by(utilization.filter(|_| beyond.is_none()));
         let cluster = cluster.spoken_by(&traffic.connection_pool);
         Some(Arc::new(cluster.leading_to(beyond).named(names)))
     }

@@ -1,6 +1,6 @@
 //! DestinationRule.
 
-use super::Support::{Differently, NotApplicable, NotYet, Yes};
+use super::Support::{Differently, NotApplicable, Yes};
 use super::{Section, Table};
 
 pub(super) const DESTINATION_RULE: Table = Table {
@@ -55,7 +55,7 @@ pub(super) const DESTINATION_RULE: Table = Table {
                     "loadBalancer.zoneAwareLbSetting",
                     NotApplicable("a waypoint of Istio leaves it out too"),
                 ),
-                ("loadBalancer.backendUtilization", NotYet),
+                ("loadBalancer.backendUtilization", Yes),
                 ("connectionPool.tcp.maxConnections", Yes),
                 ("connectionPool.tcp.connectTimeout", Yes),
                 (

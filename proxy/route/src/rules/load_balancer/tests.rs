@@ -104,3 +104,32 @@ fn zones_are_not_weighed() {
         )
     );
 }
+
+#[test]
+fn one_policy_acts() {
+    let utilization = || json!({"weightUpdatePeriod": "2s"});
+    let (read, problems) = balancer(json!({
+        "backendUtilization": utilization(), "warmup": {"duration": "1s"}, "localityLbSetting": {"enabled": false},
+    }));
+    assert_eq!(problems, Vec::<String>::new());
+    let compiled = read.backend_utilization.unwrap();
+    assert_eq!(compiled.update_period, Duration::from_secs(2));
+    assert!(read.warmup.is_some() && read.locality.is_some());
+
+    let (read, problems) = balancer(
+        json!({"simple": "RANDOM", "backendUtilization": utilization(), "warmup": {"duration": "1s"}}),
+    );
+    assert_eq!(problems, ["error f.backendUtilization"]);
+    assert!(read.backend_utilization.is_some() && read.warmup.is_some());
+
+    let (read, problems) =
+        balancer(json!({"consistentHash": {"useSourceIp": true}, "backendUtilization": utilization()}));
+    assert_eq!(problems, ["error f.backendUtilization"]);
+    assert!(read.consistent_hash.is_some() && read.backend_utilization.is_none());
+
+    let (_, problems) = balancer(json!({"backendUtilization": {"weightExpirationPeriod": "0s"}}));
+    assert_eq!(problems, ["error f.backendUtilization.weightExpirationPeriod"]);
+    // UNSPECIFIED is no policy.
+    let (read, problems) = balancer(json!({"simple": "UNSPECIFIED", "backendUtilization": {}}));
+    assert_eq!((read.backend_utilization.is_some(), problems), (true, Vec::new()));
+}

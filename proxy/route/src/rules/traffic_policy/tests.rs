@@ -103,6 +103,30 @@ fn a_subset_replaces_piece_by_piece() {
 }
 
 #[test]
+fn policies_of_load_balancing_are_not_mixed() {
+    let by_load =
+        |period: &str| json!({"loadBalancer": {"backendUtilization": {"weightUpdatePeriod": period}}});
+    let simple = || json!({"loadBalancer": {"simple": "RANDOM"}});
+    let period = |policy: TrafficPolicy| {
+        policy
+            .load_balancer
+            .backend_utilization
+            .map(|it| it.update_period.as_secs())
+    };
+    assert_eq!(period(merged(by_load("2s"), json!({}), 80)), Some(2));
+    assert_eq!(period(merged(by_load("2s"), by_load("3s"), 80)), Some(3));
+    assert_eq!(period(merged(by_load("2s"), simple(), 80)), None);
+    let over = merged(simple(), by_load("2s"), 80).load_balancer;
+    assert_eq!(
+        (over.simple, over.backend_utilization.is_some()),
+        (LoadBalancing::LeastRequest, true)
+    );
+    let listed = with_port(by_load("2s"), 80, by_load("4s"));
+    assert_eq!(period(merged(listed.clone(), json!({}), 80)), Some(4));
+    assert_eq!(period(merged(listed, json!({}), 81)), Some(2));
+}
+
+#[test]
 fn a_listed_port_has_nothing_of_its_level() {
     let host = with_port(
         whole(2),
