@@ -2,6 +2,7 @@
 
 mod connection;
 mod group;
+mod last_words;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use self::connection::{Connection, Lease, Offer};
 use self::group::{Group, Outcome, Place, Unopened};
+use self::last_words::LastWords;
 use super::{Cause, Connect, Failure, Payload, SendError, Settings, prepare};
 use crate::body::{Body, Stream, Upload, UploadError};
 use crate::interim::Interim;
@@ -213,7 +215,7 @@ where
         let local = self.connect.local_address(&io);
         let (sender, mut task) = self
             .builder
-            .handshake(io)
+            .handshake(LastWords::new(io))
             .await
             .map_err(|error| Unopened::Handshake(Arc::new(error)))?;
         let connection = Connection::new(sender, task.ping_pong(), local);
