@@ -128,9 +128,9 @@ impl Snapshot {
     /// Whether an address that means nothing to a client is one of the mesh all the same: that of a service which the client's
     /// namespace does not see. The network might lead there, past the service's waypoint. What is outside of the mesh is nobody's.
     fn is_hidden(&self, ip: IpAddr) -> bool {
-        let is_inside =
-            |service: &Arc<Service>| !service.external || service.waypoint.is_some() || ip.is_loopback();
-        self.services_at(ip).any(is_inside)
+        // A range that somebody claims is nobody's loss.
+        let mut services = self.services_exactly_at(ip).iter();
+        services.any(|service| !service.external || service.waypoint.is_some() || ip.is_loopback())
     }
 
     /// What becomes of a connection of someone whom no proxy captures: a service's address leads to one of its

@@ -40,8 +40,8 @@ pub struct Parts {
     /// The workloads. Of two that claim one address, a captured Pod is preferred, then any Pod, then anything captured,
     /// then the earlier one.
     pub workloads: Vec<Arc<Workload>>,
-    /// The services. Of two that claim one address or host name a client sees that of its own namespace, else the earlier one,
-    /// except that a Kubernetes Service precedes any ServiceEntry.
+    /// The services. Of two that claim one address or host name a Kubernetes Service precedes any ServiceEntry; and else a client
+    /// sees that of its own namespace, or the earlier one.
     pub services: Vec<Arc<Service>>,
     /// The waypoints.
     pub waypoints: Vec<Waypoint>,
@@ -85,27 +85,49 @@ impl Snapshot {
         self.workloads.values()
     }
 
-    /// The service of this virtual address for a client of `namespace`: of those that it sees one of its own namespace, else
-    /// the first; an exact address before the longest range that holds it.
+    /// The service of this virtual address for a client of `namespace`, among those that it sees: an exact address counts before
+    /// any range, a longer range before a shorter one, a Service of Kubernetes before a ServiceEntry, and then one of the
+    /// client's own namespace before others. Istio's ztunnel asks for the namespace first; but nobody may take an address
+    /// away from what is guarded there, not even for themselves.
     #[must_use]
     pub fn service_at(&self, ip: IpAddr, namespace: &str) -> Option<&Arc<Service>> {
         let ip = ip.to_canonical();
-        let exact = self.services_by_vip.get(&ip).into_iter().flatten();
-        seen(exact, namespace).or_else(|| seen(self.in_ranges(ip), namespace))
+        match self.services_by_vip.get(&ip) {
+            // What others cannot see of an address does not make it one of a range.
+            Some(exact) => seen(exact.iter(), namespace),
+            None => {
+                let mut lengths = self.in_ranges(ip).map(|(length, _)| length).collect::<Vec<_>>();
+                lengths.dedup();
+                lengths.into_iter().find_map(|wanted| {
+                    let alike = self.in_ranges(ip).filter(move |(length, _)| *length == wanted);
+                    seen(alike.map(|(_, service)| service), namespace)
+                })
+            }
+        }
     }
 
-    /// Every service of this virtual address, whoever sees it.
+    /// Every service of this virtual address, whoever sees it: those of the exact address, else those of ranges that hold it.
     pub fn services_at(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<Service>> {
         let ip = ip.to_canonical();
-        let exact = self.services_by_vip.get(&ip).into_iter().flatten();
-        exact.chain(self.in_ranges(ip))
+        let exact = self.services_by_vip.get(&ip);
+        let ranges = exact.is_none().then(|| self.in_ranges(ip));
+        let ranges = ranges.into_iter().flatten().map(|(_, service)| service);
+        exact.into_iter().flatten().chain(ranges)
     }
 
-    fn in_ranges(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<Service>> + Clone {
+    /// The services that have this very virtual address.
+    pub(crate) fn services_exactly_at(&self, ip: IpAddr) -> &[Arc<Service>] {
+        self.services_by_vip
+            .get(&ip.to_canonical())
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The longest first.
+    fn in_ranges(&self, ip: IpAddr) -> impl Iterator<Item = (u8, &Arc<Service>)> + Clone {
         let ranges = self.services_by_range.iter();
         ranges
             .filter(move |(range, _)| range.contains(&ip))
-            .map(|(_, service)| service)
+            .map(|(range, service)| (range.prefix_len(), service))
     }
 
     /// The service of this fully qualified host name, in whatever case, for a client of `namespace`: of those that it sees one of
@@ -239,15 +261,16 @@ impl Snapshot {
     }
 }
 
-/// Of services that one name or address may mean, the one that a client of `namespace` means.
-fn seen<'a>(
-    mut services: impl Iterator<Item = &'a Arc<Service>> + Clone,
-    namespace: &str,
-) -> Option<&'a Arc<Service>> {
-    let own = services
-        .clone()
-        .find(|service| service.namespace == namespace && service.exported.includes(namespace));
-    own.or_else(|| services.find(|service| service.exported.includes(namespace)))
+/// Of services that one name or address may mean, the one that a client of `namespace` means: `services` are in their order.
+fn seen<'a>(services: impl Iterator<Item = &'a Arc<Service>>, namespace: &str) -> Option<&'a Arc<Service>> {
+    let seen = services.filter(|service| service.exported.includes(namespace));
+    // Of equals the first is taken.
+    seen.min_by_key(|service| {
+        (
+            service.origin == Origin::ServiceEntry,
+            service.namespace != namespace,
+        )
+    })
 }
 
 /// Who gets an address that several workloads claim: the greatest.

@@ -79,8 +79,9 @@ impl Apart {
         };
         match tokio::time::timeout(self.patience, ended).await {
             Ok(output) => judge(&output.map_err(place)?),
-            Err(_) => Err(ApartError::Component(format!(
-                "it is not compiled after {:?}",
+            // It may have had no turn at the processor at all.
+            Err(_) => Err(ApartError::Place(format!(
+                "its own process has not compiled it after {:?}",
                 self.patience
             ))),
         }
@@ -108,7 +109,8 @@ fn judge(output: &Output) -> Result<(), ApartError> {
         Some(NOT_KEPT) => Err(ApartError::Place(said)),
         _ => {
             let complaint = String::from_utf8_lossy(&output.stderr);
-            let last = complaint.lines().rfind(|line| !line.trim().is_empty());
+            let told = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
+            let last = complaint.lines().rfind(told);
             Err(ApartError::Component(format!(
                 "its compiler did not survive it: {}{}{}",
                 output.status,

@@ -1,6 +1,7 @@
 //! The engine: compiles components, and lets their instances run for a while.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -145,7 +146,7 @@ impl Engine {
             return Ok(component);
         }
         if let Some(workshop) = &self.workshop {
-            workshop.compile(&bytes).await?;
+            workshop.compile(&bytes, &self.inner).await?;
         }
         let engine = self.inner.clone();
         let made = move || aside(|| Component::new(&engine, &bytes));
@@ -196,16 +197,39 @@ impl Workshop {
     }
 
     /// Has a component compiled, which is in the cache then. Where it cannot be, this process will have to.
-    async fn compile(&self, bytes: &[u8]) -> Result<(), LoadError> {
+    async fn compile(&self, bytes: &[u8], engine: &wasmtime::Engine) -> Result<(), LoadError> {
+        let mark = self.mark(bytes, engine);
+        if mark.exists() {
+            return Ok(());
+        }
         let _turn = self.under_way.acquire().await;
         match self.compiler.compile(bytes, &self.directory).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // What is not marked is looked for by another process again, which finds it.
+                if let Some(marks) = mark.parent()
+                    && std::fs::create_dir_all(marks).is_ok()
+                {
+                    let _ = std::fs::write(&mark, []);
+                }
+                Ok(())
+            }
             Err(ApartError::Component(reason)) => Err(LoadError::Compile(reason)),
             Err(ApartError::Place(reason)) => {
                 tracing::warn!("a filter is compiled by the process that serves requests: {reason}");
                 Ok(())
             }
         }
+    }
+}
+
+impl Workshop {
+    /// A file that is there when a component has been compiled for engines like this one: then nobody has to wait for another
+    /// process. Should the cache have lost it since, this process compiles it.
+    fn mark(&self, bytes: &[u8], engine: &wasmtime::Engine) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let name = format!("{:x}-{:016x}.apart", Sha256::digest(bytes), hasher.finish());
+        self.directory.join("apart").join(name)
     }
 }
 

@@ -459,3 +459,65 @@ spec: {hosts: [outside.example], addresses: [192.0.2.1], location: MESH_EXTERNAL
         "passthrough 192.0.2.1:80"
     );
 }
+
+#[test]
+fn nobody_takes_an_address_away_from_what_is_guarded_there() {
+    let mesh = mesh(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {name: sleep, namespace: other}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: few, annotations: {networking.istio.io/exportTo: .}}
+spec: {clusterIP: 127.0.10.7, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: all}
+spec: {clusterIP: 127.0.10.8, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wide, namespace: other}
+spec: {hosts: [wide.example], addresses: [127.0.0.0/8], ports: [{number: 80, name: http}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: long, namespace: guarded}
+spec: {hosts: [long.example], addresses: [127.0.11.0/24], ports: [{number: 81, name: http}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: own, namespace: other}
+spec: {hosts: [own.example], addresses: [127.0.10.8], ports: [{number: 80, name: http}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: claimed, namespace: guarded}
+spec: {hosts: [claimed.example], addresses: [198.51.100.0/24], exportTo: [.], location: MESH_INTERNAL, ports: [{number: 80, name: http}], resolution: NONE}
+",
+    );
+    // A range does not show what its exact owner hides.
+    assert_eq!(
+        mesh.goes("other/sleep", "127.0.10.7:80"),
+        "refused: unknown destination 127.0.10.7:80"
+    );
+    // A Service comes before an entry of the client's own namespace, and a longer range before its own shorter one.
+    assert_eq!(
+        mesh.goes("other/sleep", "127.0.10.8:80"),
+        "refused: no healthy upstream"
+    );
+    let found = |address: &str| {
+        let found = mesh.snapshot.service_at(address.parse().unwrap(), "other");
+        found.unwrap().name.clone()
+    };
+    assert_eq!(found("127.0.11.1"), "long");
+    assert_eq!(found("127.0.12.1"), "wide");
+    // Whoever claims a range for themselves takes nothing from others.
+    assert_eq!(
+        mesh.goes("other/sleep", "198.51.100.7:80"),
+        "passthrough 198.51.100.7:80"
+    );
+}

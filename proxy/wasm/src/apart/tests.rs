@@ -70,7 +70,7 @@ async fn one_that_takes_too_long_is_ended() {
     };
     let slow = compile(&compiler).await;
     assert!(
-        matches!(&slow, Err(ApartError::Component(reason)) if reason.contains("300ms")),
+        matches!(&slow, Err(ApartError::Place(reason)) if reason.contains("300ms")),
         "{slow:?}"
     );
     let process = std::fs::read_to_string(&written).unwrap();
