@@ -3,7 +3,8 @@
 //!
 //! Istio's resources, the Gateway API and the Kubernetes objects that a mesh reads, as plain serde types. A
 //! type here has the shape of its document: it keeps what was written and judges nothing. Meaning, defaults
-//! and merging belong to the crates that compile these forms. The crate depends on serde and serde_json alone.
+//! and merging belong to the crates that compile these forms. The crate depends on serde and serde_json, and on prost for
+//! the messages of [`ext_authz`], which proxies exchange with other programs.
 //!
 //! Naming follows one pattern everywhere: fields are the snake_case of the resource's own camelCase names; a
 //! keyword gets an underscore (`type_`), except `match`, which is `matches`. Lists and maps are empty when
@@ -32,6 +33,7 @@
 #[macro_use]
 mod form;
 
+pub mod ext_authz;
 pub mod gateway;
 pub mod istio;
 pub mod k8s;

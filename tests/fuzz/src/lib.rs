@@ -6,12 +6,14 @@
 
 #![allow(clippy::expect_used)]
 
+mod authorization;
 mod component;
 mod config;
 mod filters;
 mod http;
 mod load;
 mod text;
+mod tokens;
 mod tunnel;
 
 /// A parser and what holds for it.
@@ -41,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     tunnel::TUNNEL,
     config::CERTIFICATE,
     config::CONFIGURATION,
+    authorization::CHECK_RESPONSE,
     component::COMPONENT,
     filters::CHALLENGE,
     filters::DOCKER_CONFIG,
@@ -49,6 +52,8 @@ pub const TARGETS: &[Target] = &[
     filters::MANIFEST,
     filters::SOURCE,
     load::LOAD_REPORT,
+    tokens::JWKS,
+    tokens::TOKENS,
 ];
 
 /// Runs one target on one input.

@@ -84,6 +84,6 @@ macro_rules! tests {
 }
 
 tests! {
-    authority baggage certificate challenge component configuration docker_config duration edits forwarded grpc_message http1 http2 layer load_report
-    manifest path sniff source spiffe_id traceparent tunnel
+    authority baggage certificate challenge check_response component configuration docker_config duration edits forwarded grpc_message http1 http2
+    jwks layer load_report manifest path sniff source spiffe_id token traceparent tunnel
 }

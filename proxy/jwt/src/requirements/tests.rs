@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
+mod attacks;
+mod edits;
+mod rules;
