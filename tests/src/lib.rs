@@ -30,6 +30,7 @@ mod metrics;
 mod name_server;
 mod network;
 mod process;
+mod signer;
 mod tunnels;
 
 pub use backend::{Backend, Load, Misfortune, Seen};
@@ -47,4 +48,5 @@ pub use metrics::{Sample, samples};
 pub use name_server::NameServer;
 pub use network::Network;
 pub use process::{Output, Process, eventually, run};
+pub use signer::{Signer, seconds_from_now};
 pub use tunnels::Tunnels;

@@ -66,6 +66,9 @@ spec: {serviceAccountName: notsleep}
 status: {podIP: NET.12}
 "#;
 
+/// The settings of the mesh in it.
+const LOG: &str = "accessLogFile: /dev/stdout";
+
 /// A running waypoint.
 pub struct Lone {
     /// Its addresses.
@@ -94,10 +97,20 @@ impl Lone {
         Lone::on(Network::new(), files, arguments).await
     }
 
+    /// As [`start`](Lone::start), with more settings of the mesh: lines of YAML without double quotes.
+    pub async fn start_in(settings: &str, files: &[(&str, &str)]) -> Lone {
+        let more = format!("{LOG}\\n{}", settings.trim().replace('\n', "\\n"));
+        Lone::of(&MESH.replace(LOG, &more), Network::new(), files, &[]).await
+    }
+
     /// As [`start_with`](Lone::start_with), on addresses that something else is on already.
     pub async fn on(network: Network, files: &[(&str, &str)], arguments: &[&str]) -> Lone {
+        Lone::of(MESH, network, files, arguments).await
+    }
+
+    async fn of(mesh: &str, network: Network, files: &[(&str, &str)], arguments: &[&str]) -> Lone {
         let directory = Directory::new(network);
-        directory.write("mesh.yaml", MESH);
+        directory.write("mesh.yaml", mesh);
         for (name, yaml) in files {
             directory.write(name, yaml);
         }

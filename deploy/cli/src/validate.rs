@@ -58,6 +58,7 @@ pub(crate) fn report(state: &State, trials: &Trials) -> Report {
         problems.extend(found);
     }
     problems.extend(unbound::virtual_services(&state.objects, &mesh));
+    problems.extend(unbound::destination_rules(&state.objects, &mesh));
     problems.extend(unbound::routes(&state.objects, &mesh));
     problems.extend(unbound::policies(&state.objects, &mesh));
     problems.extend(unbound::plugins(&state.objects, &mesh));
@@ -109,7 +110,10 @@ fn of_targeted_policies(state: &State, mesh: &Snapshot) -> Vec<Problem> {
         .filter(|policy| policy.spec.target_ref.is_some() || !policy.spec.target_refs.is_empty())
         .cloned()
         .collect();
-    PolicySet::compile(&targeted, &[], &options).1
+    let mut problems = PolicySet::compile(&targeted, &[], &options).1;
+    let authentications = state.objects.request_authentications.values();
+    problems.extend(authentications.flat_map(|policy| cairn_jwt::check(policy)));
+    problems
 }
 
 #[cfg(test)]

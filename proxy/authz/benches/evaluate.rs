@@ -69,6 +69,7 @@ fn evaluate(c: &mut Criterion) {
         authority: "items.default:8080",
         headers: &headers,
         noted: &[],
+        token: None,
     };
     let request = Request {
         peer: Some(&peer),

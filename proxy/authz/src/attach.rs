@@ -1,25 +1,23 @@
-//! Which policies bind where.
+//! Which policies bind where: AuthorizationPolicy and RequestAuthentication alike.
 //!
 //! A waypoint enforces what is attached to it or to what it serves: by `targetRefs` (or `targetRef`) to a Service or ServiceEntry of the
 //! policy's namespace, to a Gateway of the policy's namespace, or, from the root namespace, to a GatewayClass. Policies with a selector, and
-//! those with neither, are the ztunnels' to enforce; only a waypoint of the 2022 form takes them too.
+//! those with neither, are the ztunnels' to enforce as far as they can; only a waypoint of the 2022 form takes them too.
 //!
 //! Where a policy contradicts itself, it is taken to select what any of its parts selects, and what it selects is denied.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_api::istio::{Action, AuthorizationPolicy, AuthorizationPolicySpec, PolicyTargetReference};
-use cairn_api::meta::{Key, Kind, ObjectRef};
+use cairn_api::istio::{AuthorizationPolicy, PolicyTargetReference, RequestAuthentication};
+use cairn_api::meta::{Key, Kind};
 use cairn_config::{BrokenPolicy, Problem};
-
-use crate::compile::{is_dry_run, reference};
 
 mod reference;
 mod targets;
 
-use reference::{contradiction, target_kind, target_refs, unsupported_kind};
-pub use targets::{Targets, problems};
+use reference::{Aim, target_kind, unsupported_kind};
+pub use targets::{Targets, authentication_problems, problems};
 
 /// Where traffic goes, as policies see it: one service behind one waypoint, or one workload.
 #[derive(Clone, Copy, Debug)]
@@ -61,18 +59,29 @@ pub enum Binding {
     },
 }
 
-/// The policies that bind to a target; what [`PolicySet::compile`](crate::PolicySet::compile) takes.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
+/// The policies that bind to a target; what [`PolicySet::compile`](crate::PolicySet::compile) takes, and of the other kind what
+/// [`Requirements::compile`](cairn_jwt::Requirements::compile) does.
+#[derive(Clone, Debug)]
+pub struct Selection<P = AuthorizationPolicy> {
     /// Policies that bind.
-    pub policies: Vec<Arc<AuthorizationPolicy>>,
+    pub policies: Vec<Arc<P>>,
     /// Policies that select the target and cannot be read or are not valid.
     pub broken: Vec<BrokenPolicy>,
     /// What is wrong with the latter's targets.
     pub problems: Vec<Problem>,
 }
 
-/// Picks the policies that bind to a target.
+impl<P> Default for Selection<P> {
+    fn default() -> Selection<P> {
+        Selection {
+            policies: vec![],
+            broken: vec![],
+            problems: vec![],
+        }
+    }
+}
+
+/// Picks the policies that bind to a target, and those of any kind that cannot be read.
 #[must_use]
 pub fn select<'a>(
     policies: impl IntoIterator<Item = &'a Arc<AuthorizationPolicy>>,
@@ -80,24 +89,7 @@ pub fn select<'a>(
     target: &Target<'_>,
     root_namespace: &str,
 ) -> Selection {
-    let mut selection = Selection::default();
-    for policy in policies {
-        match applies(policy, target, root_namespace) {
-            Binding::Yes => selection.policies.push(Arc::clone(policy)),
-            Binding::No => {}
-            Binding::Invalid { problem } => {
-                // What refuses nothing when it is valid refuses nothing when it is not.
-                if is_dry_run(policy) != Some(true) && policy.spec.action != Some(Action::Audit) {
-                    selection.broken.push(BrokenPolicy {
-                        object: reference(policy),
-                        spec: None,
-                        reason: problem.message.clone(),
-                    });
-                }
-                selection.problems.push(problem);
-            }
-        }
-    }
+    let mut selection = pick(policies, target, root_namespace);
     selection.broken.extend(
         broken
             .into_iter()
@@ -107,16 +99,58 @@ pub fn select<'a>(
     selection
 }
 
+/// Picks those that bind to a target, the oldest first. The broken ones among them are for the target's [`PolicySet`](crate::PolicySet) to
+/// deny; those that cannot be read [`select`] has already.
+#[must_use]
+pub fn select_authentications<'a>(
+    policies: impl IntoIterator<Item = &'a Arc<RequestAuthentication>>,
+    target: &Target<'_>,
+    root_namespace: &str,
+) -> Selection<RequestAuthentication> {
+    let mut selection = pick(policies, target, root_namespace);
+    selection.policies.sort_by(|a, b| {
+        let age = |policy: &RequestAuthentication| {
+            let metadata = &policy.metadata;
+            (metadata.creation_timestamp.clone(), metadata.key())
+        };
+        age(a).cmp(&age(b))
+    });
+    selection
+}
+
+fn pick<'a, P: 'a>(
+    policies: impl IntoIterator<Item = &'a Arc<P>>,
+    target: &Target<'_>,
+    root_namespace: &str,
+) -> Selection<P>
+where
+    Aim<'a>: From<&'a P>,
+{
+    let mut selection = Selection::default();
+    for policy in policies {
+        let aim = Aim::from(&**policy);
+        match binding(&aim, target, root_namespace) {
+            Binding::Yes => selection.policies.push(Arc::clone(policy)),
+            Binding::No => {}
+            Binding::Invalid { problem } => {
+                if aim.refuses {
+                    selection.broken.push(BrokenPolicy {
+                        object: aim.object,
+                        spec: None,
+                        reason: problem.message.clone(),
+                    });
+                }
+                selection.problems.push(problem);
+            }
+        }
+    }
+    selection
+}
+
 /// Whether a policy binds to a target.
 #[must_use]
 pub fn applies(policy: &AuthorizationPolicy, target: &Target<'_>, root_namespace: &str) -> Binding {
-    Attachment {
-        object: &reference(policy),
-        spec: &policy.spec,
-        target,
-        root_namespace,
-    }
-    .binding()
+    binding(&Aim::from(policy), target, root_namespace)
 }
 
 /// Whether a policy that cannot be read selects a target. One whose targets are unknown selects its whole namespace; in the root namespace, everything.
@@ -126,39 +160,41 @@ pub fn applies_broken(policy: &BrokenPolicy, target: &Target<'_>, root_namespace
     if policy.object.kind == Kind::PeerAuthentication {
         return false;
     }
-    let Some(spec) = &policy.spec else {
+    let Some(aim) = Aim::of_broken(policy) else {
         let namespace = &policy.object.namespace;
         return [root_namespace, target.namespace, &target.gateway.namespace].contains(&namespace.as_str());
     };
+    binding(&aim, target, root_namespace) != Binding::No
+}
+
+fn binding(aim: &Aim<'_>, target: &Target<'_>, root_namespace: &str) -> Binding {
     let attachment = Attachment {
-        object: &policy.object,
-        spec,
+        aim,
         target,
         root_namespace,
     };
-    attachment.binding() != Binding::No
+    attachment.binding()
 }
 
 /// One policy and one target.
 struct Attachment<'a> {
-    object: &'a ObjectRef,
-    spec: &'a AuthorizationPolicySpec,
+    aim: &'a Aim<'a>,
     target: &'a Target<'a>,
     root_namespace: &'a str,
 }
 
 impl Attachment<'_> {
     fn binding(&self) -> Binding {
-        let attached = target_refs(self.spec).any(|(_, reference)| self.selects(reference));
-        let meant = || target_refs(self.spec).find(|(_, reference)| self.may_mean(reference));
-        let untargeted = self.spec.target_ref.is_none() && self.spec.target_refs.is_empty();
-        let labels = if untargeted || self.spec.selector.is_some() {
+        let aim = self.aim;
+        let attached = aim.targets().any(|(_, reference)| self.selects(reference));
+        let meant = || aim.targets().find(|(_, reference)| self.may_mean(reference));
+        let labels = if aim.selector.is_some() || !aim.has_targets() {
             self.by_labels()
         } else {
             Binding::No
         };
         if attached || labels != Binding::No {
-            return match contradiction(self.object, self.spec) {
+            return match aim.contradiction() {
                 Some(problem) => Binding::Invalid { problem },
                 None if attached => Binding::Yes,
                 None => labels,
@@ -166,14 +202,14 @@ impl Attachment<'_> {
         }
         match meant() {
             Some((field, reference)) => Binding::Invalid {
-                problem: unsupported_kind(self.object, &format!("{field}.kind"), reference),
+                problem: unsupported_kind(&aim.object, &format!("{field}.kind"), reference),
             },
             None => Binding::No,
         }
     }
 
     fn selects(&self, reference: &PolicyTargetReference) -> bool {
-        let (namespace, target) = (&self.object.namespace, self.target);
+        let (namespace, target) = (&self.aim.object.namespace, self.target);
         if !reference.namespace.is_empty() && reference.namespace != *namespace {
             return false;
         }
@@ -197,7 +233,7 @@ impl Attachment<'_> {
 
     /// Whether a target of a kind that cannot be one has the name of this one, as when its kind or group is misspelt. Someone relies on it.
     fn may_mean(&self, reference: &PolicyTargetReference) -> bool {
-        let (namespace, target) = (&self.object.namespace, self.target);
+        let (namespace, target) = (&self.aim.object.namespace, self.target);
         let here = reference.namespace.is_empty() || reference.namespace == *namespace;
         let service = target
             .service
@@ -211,12 +247,12 @@ impl Attachment<'_> {
 
     /// Whether a policy without targets binds, which it can to a legacy waypoint only.
     fn by_labels(&self) -> Binding {
-        let (namespace, target) = (self.object.namespace.as_str(), self.target);
+        let (namespace, target) = (self.aim.object.namespace.as_str(), self.target);
         let root = namespace == self.root_namespace;
         if !target.legacy || !(root || namespace == target.gateway.namespace) {
             return Binding::No;
         }
-        let wanted = self.spec.selector.as_ref().map(|selector| &selector.match_labels);
+        let wanted = self.aim.selector.map(|selector| &selector.match_labels);
         let Some(wanted) = wanted.filter(|labels| !labels.is_empty()) else {
             return Binding::Yes;
         };
@@ -227,13 +263,12 @@ impl Attachment<'_> {
             wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
         };
         let matching = target.workloads.iter().filter(|labels| has_all(labels)).count();
-        let allow = self.spec.action.unwrap_or_default() == Action::Allow;
         match matching {
             0 => Binding::No,
             // What is allowed for some must not reach the others by what another policy allows for those.
-            _ if allow && matching < target.workloads.len() => Binding::Invalid {
+            _ if self.aim.grants && matching < target.workloads.len() => Binding::Invalid {
                 problem: Problem::error(
-                    self.object.clone(),
+                    self.aim.object.clone(),
                     "spec.selector",
                     "selects only some of the workloads of a service; since a waypoint decides before one of them is chosen, all requests to the service are denied",
                     "select all workloads of the service, or attach the policy to the service with targetRefs",

@@ -1,5 +1,6 @@
 //! The attributes of a request that policies name.
 
+use cairn_jwt::ClaimPath;
 use http::HeaderName;
 use http::header::HOST;
 
@@ -25,13 +26,14 @@ pub(crate) enum Attribute {
     Header(HeaderName),
     /// What a filter has noted, by the filter's name and a key.
     Noted(Box<str>, Box<str>),
-    Token,
+    /// Issuer and subject of the token.
+    RequestPrincipal,
+    Claim(ClaimPath),
 }
 
 impl Attribute {
     /// The attribute that the key of a condition names.
     pub(crate) fn of_key(key: &str) -> Result<Attribute, Fault> {
-        let token_claim = key.starts_with("request.auth.claims[") && key.ends_with(']');
         Ok(match key {
             "source.ip" => Attribute::SourceIp,
             "remote.ip" => Attribute::RemoteIp,
@@ -39,19 +41,26 @@ impl Attribute {
             "source.serviceAccount" => Attribute::ServiceAccount,
             "source.trustDomain" => Attribute::TrustDomain,
             "source.principal" => Attribute::Principal,
-            "request.auth.principal" | "request.auth.audiences" | "request.auth.presenter" => {
-                Attribute::Token
-            }
+            "request.auth.principal" => Attribute::RequestPrincipal,
+            "request.auth.audiences" => claim("request.auth.claims[aud]")?,
+            "request.auth.presenter" => claim("request.auth.claims[azp]")?,
             "destination.ip" => Attribute::DestinationIp,
             "destination.port" => Attribute::DestinationPort,
             "connection.sni" => Attribute::Sni,
-            _ if token_claim => Attribute::Token,
+            _ if key.starts_with("request.auth.claims") => claim(key)?,
             _ => match key.strip_prefix("request.headers").map(in_brackets) {
                 Some(Some(name)) => header(name, key)?,
                 Some(None) => return Err(Fault::HeaderName(key.to_owned())),
                 None => noted(key)?,
             },
         })
+    }
+}
+
+fn claim(key: &str) -> Result<Attribute, Fault> {
+    match ClaimPath::of_condition(key) {
+        Some(path) => Ok(Attribute::Claim(path)),
+        None => Err(Fault::Claim(key.to_owned())),
     }
 }
 

@@ -19,22 +19,28 @@ mod values;
 use lists::{List, condition_lists, operation_lists, source_lists};
 use values::Scope;
 
-/// A policy that has an effect.
+/// A policy that has compiled, to rules or to the denial of everything.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) object: ObjectRef,
     pub(crate) effect: Effect,
+    /// Who decides on what matches, when the effect is custom.
+    pub(crate) provider: Option<Arc<str>>,
     /// Evaluated, but not enforced.
     pub(crate) dry_run: bool,
     pub(crate) body: Body,
 }
 
 impl Policy {
-    /// Whether a rule looks at the server name of a connection's TLS.
+    /// Whether a rule that decides looks at the server name of a connection's TLS.
     pub(crate) fn asks_for_server_name(&self) -> bool {
         let Body::Rules(rules) = &self.body else {
             return false;
         };
+        // What only watches must not have connections refused whose name cannot be read.
+        if self.effect == Effect::Audit {
+            return false;
+        }
         let mut conditions = rules.iter().flat_map(|forms| forms.http.conditions());
         conditions.any(|condition| matches!(condition.test, Test::Sni(_)))
     }
@@ -43,7 +49,7 @@ impl Policy {
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     Rules(Vec<Forms>),
-    /// The policy denies all that it selects, by this rule, which matches everything.
+    /// The policy denies all that it selects (or audits it), by this rule, which matches everything.
     Broken(Arc<Rule>),
 }
 
@@ -55,7 +61,7 @@ pub(crate) struct Forms {
     pub(crate) tcp: Option<Arc<Rule>>,
 }
 
-/// A policy that denies all that it selects.
+/// A policy whose rules are not known: it denies all that it selects, or audits it.
 pub(crate) fn broken(object: ObjectRef, effect: Effect, dry_run: bool, rule: usize, why: &str) -> Policy {
     let name = rule_name(&object, rule);
     let body = Body::Broken(Arc::new(Rule {
@@ -69,25 +75,24 @@ pub(crate) fn broken(object: ObjectRef, effect: Effect, dry_run: bool, rule: usi
     Policy {
         object,
         effect,
+        provider: None,
         dry_run,
         body,
     }
 }
 
-/// Compiles a policy; `None` if its action has no effect.
+/// Compiles a policy.
 pub(crate) fn compile(
     policy: &AuthorizationPolicy,
     trust: &TrustDomains,
     problems: &mut Vec<Problem>,
-) -> Option<Policy> {
+) -> Policy {
     let object = reference(policy);
     let action = policy.spec.action.unwrap_or_default();
-    let mut findings = Findings::new(&object, problems);
+    let effect = effect(action);
+    let mut findings = Findings::new(&object, effect, problems);
     let dry_run = dry_run(policy, &mut findings);
-    let effect = effect(action, &mut findings)?;
-    if action != Action::Custom && policy.spec.provider.is_some() {
-        findings.fault(0, "spec.provider", &Fault::Provider(action.as_str()));
-    }
+    let provider = provider(policy, action, &mut findings);
     if policy.spec.rules.is_empty() && effect != Effect::Allow {
         findings.warning(
             "spec.rules",
@@ -114,15 +119,16 @@ pub(crate) fn compile(
         })
         .collect();
     let first = findings.first_fault();
-    Some(match first {
+    match first {
         Some((rule, why)) => broken(object, effect, dry_run, rule, &why),
         None => Policy {
             object,
             effect,
+            provider,
             dry_run,
             body: Body::Rules(rules),
         },
-    })
+    }
 }
 
 pub(crate) fn reference(policy: &AuthorizationPolicy) -> ObjectRef {
@@ -157,29 +163,30 @@ fn dry_run(policy: &AuthorizationPolicy, findings: &mut Findings<'_>) -> bool {
     })
 }
 
-fn effect(action: Action, findings: &mut Findings<'_>) -> Option<Effect> {
-    const FIELD: &str = "spec.action";
+fn effect(action: Action) -> Effect {
     match action {
-        Action::Allow => Some(Effect::Allow),
-        Action::Deny => Some(Effect::Deny),
-        Action::Custom => {
-            findings.error(
-                FIELD,
-                "external authorization is not available in this version; requests that match are denied"
-                    .to_owned(),
-                "decide with ALLOW and DENY policies, or remove the policy",
-            );
-            Some(Effect::Custom)
-        }
-        Action::Audit => {
-            findings.unsupported(
-                FIELD,
-                "the action AUDIT has no effect in this version".to_owned(),
-                "the access log has every request; the policy can be removed",
-            );
-            None
-        }
+        Action::Allow => Effect::Allow,
+        Action::Deny => Effect::Deny,
+        Action::Custom => Effect::Custom,
+        Action::Audit => Effect::Audit,
     }
+}
+
+/// Who is to be asked. Whether the mesh has such a provider is not known here.
+fn provider(policy: &AuthorizationPolicy, action: Action, findings: &mut Findings<'_>) -> Option<Arc<str>> {
+    let provider = policy.spec.provider.as_ref();
+    if action != Action::Custom {
+        if provider.is_some() {
+            findings.fault(0, "spec.provider", &Fault::Provider(action.as_str()));
+        }
+        return None;
+    }
+    match provider.map(|provider| &*provider.name) {
+        Some("") => findings.fault(0, "spec.provider.name", &Fault::NoProvider),
+        None => findings.fault(0, "spec.provider", &Fault::NoProvider),
+        Some(name) => return Some(name.into()),
+    }
+    None
 }
 
 /// Compiles one rule of a policy.
@@ -228,7 +235,8 @@ impl RuleCompiler<'_, '_> {
             reason: match self.scope.effect {
                 Effect::Custom => Reason::Custom,
                 Effect::Deny => Reason::Denied,
-                Effect::Allow => Reason::NotAllowed,
+                // These refuse nothing by a match, so that it is never told.
+                Effect::Audit | Effect::Allow => Reason::NotAllowed,
             },
             from,
             to,

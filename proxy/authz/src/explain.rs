@@ -37,7 +37,7 @@ pub enum Outcome {
     NeedsHttp(String),
     /// The policy has no rules, so nothing matches.
     NoRules,
-    /// The policy is broken and denies everything: what is wrong.
+    /// The policy is broken and denies everything, or audits it: what is wrong.
     Broken(String),
 }
 
@@ -57,6 +57,11 @@ pub struct Mismatch {
 pub(crate) fn explain(policies: &[Policy], request: &Request<'_>) -> Vec<Step> {
     let mut steps = vec![];
     for policy in policies {
+        let untold = request.without_token();
+        let request = match policy.effect {
+            Effect::Custom => &untold,
+            Effect::Audit | Effect::Deny | Effect::Allow => request,
+        };
         let mut push = |rule, outcome| {
             steps.push(Step {
                 policy: policy.object.clone(),
@@ -89,6 +94,7 @@ pub(crate) fn explain(policies: &[Policy], request: &Request<'_>) -> Vec<Step> {
 fn action(effect: Effect) -> Action {
     match effect {
         Effect::Custom => Action::Custom,
+        Effect::Audit => Action::Audit,
         Effect::Deny => Action::Deny,
         Effect::Allow => Action::Allow,
     }
@@ -166,7 +172,14 @@ impl fmt::Display for Step {
         match &self.outcome {
             Outcome::Matches => f.write_str("matches"),
             Outcome::NoRules => f.write_str("has no rules, so it matches nothing"),
-            Outcome::Broken(why) => write!(f, "is broken and denies all that it selects: {why}"),
+            Outcome::Broken(why) => {
+                let does = if self.action == Action::Audit {
+                    "audits"
+                } else {
+                    "denies"
+                };
+                write!(f, "is broken and {does} all that it selects: {why}")
+            }
             Outcome::NeedsHttp(field) => write!(
                 f,
                 "does not match: {field} is about HTTP, and this is a TCP connection"

@@ -43,9 +43,12 @@ pub(crate) enum Fault {
     /// A condition is on a pseudo-header that is not available.
     #[error("the pseudo-header in {0:?} cannot be compared")]
     PseudoHeader(String),
-    /// Something passes or not depending on a token, and tokens are not validated.
-    #[error("whether this lets a request pass depends on its token, and this version validates no tokens")]
-    NeedsToken,
+    /// A condition is on a claim, and does not name it.
+    #[error("{0:?} does not name a claim")]
+    Claim(String),
+    /// The action is CUSTOM, and no provider is named.
+    #[error("the action CUSTOM needs a provider, and none is named")]
+    NoProvider,
     /// `provider` stands in a policy whose action is not CUSTOM.
     #[error("provider is for the action CUSTOM, and the action is {0}")]
     Provider(&'static str),
@@ -82,9 +85,8 @@ impl Fault {
             }
             Fault::HeaderName(_) => "write request.headers[NAME] with the name of a header",
             Fault::PseudoHeader(_) => "use the paths, methods and hosts of an operation",
-            Fault::NeedsToken => {
-                "remove the rule, or validate tokens before the mesh, until token validation is available"
-            }
+            Fault::Claim(_) => "write request.auth.claims[NAME], or [NAME][NAME] for one within another",
+            Fault::NoProvider => "name one of the extensionProviders of the mesh configuration",
             Fault::Provider(_) => "set the action to CUSTOM, or remove provider",
         }
     }

@@ -4,20 +4,23 @@ use cairn_api::meta::ObjectRef;
 use cairn_config::Problem;
 
 use crate::fault::Fault;
+use crate::rule::Effect;
 
 /// Takes down what is wrong with one policy.
 pub(crate) struct Findings<'a> {
     object: &'a ObjectRef,
     problems: &'a mut Vec<Problem>,
+    effect: Effect,
     /// The first fault: the rule's index, and what is wrong.
     first: Option<(usize, String)>,
 }
 
 impl<'a> Findings<'a> {
-    pub(crate) fn new(object: &'a ObjectRef, problems: &'a mut Vec<Problem>) -> Findings<'a> {
+    pub(crate) fn new(object: &'a ObjectRef, effect: Effect, problems: &'a mut Vec<Problem>) -> Findings<'a> {
         Findings {
             object,
             problems,
+            effect,
             first: None,
         }
     }
@@ -42,13 +45,12 @@ impl<'a> Findings<'a> {
             .push(Problem::warning(self.object.clone(), field, message, hint));
     }
 
-    pub(crate) fn unsupported(&mut self, field: &str, message: String, hint: &str) {
-        self.problems
-            .push(Problem::unsupported(self.object.clone(), field, message, hint));
-    }
-
     pub(crate) fn fault(&mut self, rule: usize, field: &str, fault: &Fault) {
-        let message = format!("{fault}; until this is right, the policy denies all that it selects");
+        let does = match self.effect {
+            Effect::Audit => "audits",
+            Effect::Custom | Effect::Deny | Effect::Allow => "denies",
+        };
+        let message = format!("{fault}; until this is right, the policy {does} all that it selects");
         self.error(field, message, fault.hint());
         self.first
             .get_or_insert_with(|| (rule, format!("{field}: {fault}")));

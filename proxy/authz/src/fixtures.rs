@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cairn_api::istio::AuthorizationPolicy;
 use cairn_config::Problem;
 use cairn_identity::SpiffeId;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use cairn_jwt::{Authenticated, Cache, KeyRing, Now, Requirements};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use crate::policy_set::{CompileOptions, PolicySet};
@@ -19,6 +24,14 @@ use crate::verdict::Verdict;
 pub(crate) fn policy(name: &str, spec: Value) -> Arc<AuthorizationPolicy> {
     let document = json!({"metadata": {"name": name, "namespace": "default"}, "spec": spec});
     Arc::new(serde_json::from_value(document).unwrap())
+}
+
+/// Such a policy with the annotation of a rehearsal.
+pub(crate) fn annotated(name: &str, dry_run: &str, spec: Value) -> Arc<AuthorizationPolicy> {
+    let mut policy = AuthorizationPolicy::clone(&policy(name, spec));
+    let annotations = &mut policy.metadata.annotations;
+    annotations.insert("istio.io/dry-run".to_owned(), dry_run.to_owned());
+    Arc::new(policy)
 }
 
 pub(crate) fn compile(policies: &[Arc<AuthorizationPolicy>]) -> (PolicySet, Vec<Problem>) {
@@ -61,6 +74,7 @@ pub(crate) struct Call {
     pub(crate) authority: String,
     pub(crate) headers: HeaderMap,
     pub(crate) noted: Vec<Note>,
+    pub(crate) token: Option<Token>,
     pub(crate) sni: Option<String>,
     pub(crate) tcp: bool,
 }
@@ -77,6 +91,7 @@ impl Default for Call {
             authority: "helloworld:5000".to_owned(),
             headers: HeaderMap::new(),
             noted: Vec::new(),
+            token: None,
             sni: None,
             tcp: false,
         }
@@ -126,6 +141,14 @@ impl Call {
         self
     }
 
+    /// With a token that says this.
+    pub(crate) fn token(self, claims: Value) -> Call {
+        Call {
+            token: Some(Token::new(claims)),
+            ..self
+        }
+    }
+
     pub(crate) fn noted(mut self, filter: &str, key: &str, value: &str) -> Call {
         self.noted.push((filter.into(), key.into(), value.into()));
         self
@@ -138,6 +161,7 @@ impl Call {
             authority: &self.authority,
             headers: &self.headers,
             noted: &self.noted,
+            token: self.token.as_ref().map(|token| &token.authenticated),
         };
         Request {
             peer: self.peer.as_ref(),
@@ -146,6 +170,53 @@ impl Call {
             destination: self.destination,
             http: (!self.tcp).then_some(http),
             sni: self.sni.as_deref(),
+        }
+    }
+}
+
+/// A verified token, and what it says.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) claims: Value,
+    pub(crate) authenticated: Authenticated,
+}
+
+impl Token {
+    /// Signed, and verified by a rule for its issuer.
+    pub(crate) fn new(claims: Value) -> Token {
+        static KEY: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::generate().unwrap());
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let header = json!({"alg": "EdDSA"}).to_string();
+        let signed = format!(
+            "{}.{}",
+            encode(header.as_bytes()),
+            encode(claims.to_string().as_bytes())
+        );
+        let signature = encode(KEY.sign(signed.as_bytes()).as_ref());
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "x": encode(KEY.public_key().as_ref())});
+        let rule = json!({"issuer": claims["iss"], "jwks": json!({"keys": [key]}).to_string()});
+        let policy =
+            json!({"metadata": {"name": "jwt", "namespace": "default"}, "spec": {"jwtRules": [rule]}});
+        let policy = Arc::new(serde_json::from_value(policy).unwrap());
+        let (requirements, problems) = Requirements::compile(&[policy], &KeyRing::default());
+        assert!(problems.is_empty(), "{problems:?}");
+        let mut headers = HeaderMap::new();
+        let bearer = format!("Bearer {signed}.{signature}");
+        headers.insert(AUTHORIZATION, bearer.try_into().unwrap());
+        let request = cairn_jwt::Request {
+            method: &Method::GET,
+            scheme: "http",
+            authority: "app",
+            path: "/",
+            query: None,
+            headers: &headers,
+        };
+        let passed = requirements
+            .authenticate(&request, &Cache::default(), Now::read())
+            .unwrap();
+        Token {
+            authenticated: passed.authenticated().unwrap().clone(),
+            claims,
         }
     }
 }

@@ -2,10 +2,14 @@
 //! Istio's AuthorizationPolicy: which policies bind where, and what they decide.
 //!
 //! [`attach::select`] picks the policies that bind to a service behind a waypoint, [`PolicySet::compile`] makes them one thing to ask,
-//! [`PolicySet::evaluate`] answers for each request. [`check`] says what is wrong with a policy. The rule above all others: nothing passes that a policy forbids. A policy with an error
-//! denies all that it selects, and the error is reported.
+//! [`PolicySet::customs`] says who else is to be asked about a request, and [`PolicySet::evaluate`] decides. [`check`] says what is wrong with a
+//! policy. The rule above all others: nothing passes that a policy forbids. A policy with an error denies all that it selects, and the error
+//! is reported.
 //!
-//! The crate depends on the form types (`cairn-api`), the words for errors (`cairn-config`) and SPIFFE ids (`cairn-identity`). It does no I/O.
+//! Where a RequestAuthentication binds is found here too ([`attach::select_authentications`]); what it asks for is `cairn-jwt`'s.
+//!
+//! The crate depends on the form types (`cairn-api`), the words for errors (`cairn-config`), SPIFFE ids (`cairn-identity`) and what tokens
+//! say (`cairn-jwt`). It does no I/O.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -31,7 +35,7 @@
 //!     source_ip: [10, 0, 0, 1].into(),
 //!     remote_ip: [10, 0, 0, 1].into(),
 //!     destination: ([10, 1, 0, 1], 5000).into(),
-//!     http: Some(Http { method: "GET", path: "/hello", authority: "helloworld:5000", headers: &headers, noted: &[] }),
+//!     http: Some(Http { method: "GET", path: "/hello", authority: "helloworld:5000", headers: &headers, noted: &[], token: None }),
 //!     sni: None,
 //! };
 //! assert!(policies.evaluate(&request).is_allow());
@@ -46,6 +50,7 @@ pub mod attach;
 mod attribute;
 mod blocks;
 mod compile;
+mod custom;
 mod explain;
 mod fault;
 mod findings;
@@ -54,13 +59,15 @@ mod fixtures;
 mod index;
 mod policy_set;
 mod request;
+mod request_principal;
 mod rule;
 mod template;
 mod text;
 mod trust;
 mod verdict;
 
+pub use custom::Custom;
 pub use explain::{Mismatch, Outcome, Step};
-pub use policy_set::{CompileOptions, PolicySet, check};
+pub use policy_set::{CompileOptions, PolicySet, check, check_authentication};
 pub use request::{Http, Note, Request};
 pub use verdict::{Denial, Reason, Verdict};

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cairn_api::istio::AuthorizationPolicy;
+use cairn_api::istio::{AuthorizationPolicy, RequestAuthentication};
+use cairn_api::meta::ObjectRef;
 use cairn_config::{BrokenPolicy, Problem};
 
 use crate::attach::{self, Targets};
 use crate::compile::{Body, Policy, broken, compile};
+use crate::custom::{Custom, Customs};
 use crate::explain::{Step, explain};
 use crate::index::Stage;
 use crate::request::Request;
@@ -44,11 +46,24 @@ pub fn check(policy: &AuthorizationPolicy, existing: &Targets, options: &Compile
     problems
 }
 
+/// What is wrong with a RequestAuthentication: with its targets, its rules, its key sets.
+#[must_use]
+pub fn check_authentication(
+    policy: &RequestAuthentication,
+    existing: &Targets,
+    options: &CompileOptions,
+) -> Vec<Problem> {
+    let mut problems = attach::authentication_problems(policy, existing, &options.root_namespace);
+    problems.extend(cairn_jwt::check(policy));
+    problems
+}
+
 /// The policies that bind to one target, compiled: what a waypoint asks before it lets a request pass.
 ///
-/// Policies are applied as in Istio: a match in a CUSTOM policy, here a refusal; a match in a DENY policy; then, if there are
-/// ALLOW policies, no match in any of them. Where several rules refuse, the first by Envoy's order, that of their names, is
-/// reported. The set is immutable; a request costs as much as the rules that could match it.
+/// Policies are applied as in Istio, by who holds the set: first those are asked whom [`customs`](Self::customs) names, and each of them must
+/// allow; then tokens are read; then [`audit`](Self::audit) takes down what it is to, and [`evaluate`](Self::evaluate) refuses by a match in
+/// a DENY policy and, if there are ALLOW policies, by no match in any of them. Where several rules refuse, the first by Envoy's
+/// order, that of their names, is reported. The set is immutable; a request costs as much as the rules that could match it.
 #[derive(Default)]
 pub struct PolicySet {
     enforced: Stages,
@@ -60,7 +75,11 @@ pub struct PolicySet {
 
 #[derive(Default)]
 struct Stages {
+    customs: Customs,
+    /// What is left of CUSTOM policies to decide here: those that are broken, and connections.
     custom: Layered,
+    /// Set when there are AUDIT policies.
+    audit: Option<Layered>,
     deny: Layered,
     allow: Layered,
     /// What is refused because nothing allows it. Set when there are ALLOW policies.
@@ -88,7 +107,7 @@ impl PolicySet {
         let mut problems = vec![];
         let mut compiled: Vec<Policy> = policies
             .iter()
-            .filter_map(|policy| compile(policy, &trust, &mut problems))
+            .map(|policy| compile(policy, &trust, &mut problems))
             .collect();
         compiled.extend(
             broken_policies
@@ -101,7 +120,9 @@ impl PolicySet {
         let set = PolicySet {
             enforced: Stages::new(&enforced),
             rehearsed: (!rehearsed.is_empty()).then(|| Box::new(Stages::new(&rehearsed))),
-            asks_for_server_name: compiled.iter().any(Policy::asks_for_server_name),
+            asks_for_server_name: compiled
+                .iter()
+                .any(|policy| !policy.dry_run && policy.asks_for_server_name()),
             policies: compiled.into(),
         };
         (set, problems)
@@ -113,14 +134,72 @@ impl PolicySet {
         self.policies.is_empty()
     }
 
-    /// Whether some policy looks at the server name of a connection's TLS. Who does not know it must not ask: a denial of that name would
-    /// not match.
+    /// Whether some policy that is enforced looks at the server name of a connection's TLS. Who does not know it must not ask: a denial of
+    /// that name would not match.
     #[must_use]
     pub fn asks_for_server_name(&self) -> bool {
         self.asks_for_server_name
     }
 
-    /// Decides on a request. Allocates nothing.
+    /// The providers that sound CUSTOM policies name, in order, each once. Whether the mesh has them is for the caller to find out: what it
+    /// cannot ask, it must refuse. Those that are only rehearsed are not among them.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.enforced.customs.providers()
+    }
+
+    /// The policies that name a provider, so that it can be said where.
+    pub fn asking<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a ObjectRef> {
+        let enforced = self.policies.iter().filter(|policy| !policy.dry_run);
+        enforced
+            .filter(move |policy| policy.provider.as_deref() == Some(provider))
+            .map(|policy| &policy.object)
+    }
+
+    /// Who must allow a request, besides [`evaluate`](Self::evaluate): for each provider, in the order of their names, the first rule that
+    /// matches. What the request's token says makes no difference, as tokens are read later. Allocates nothing.
+    pub fn customs<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = Custom> + use<'a> {
+        self.enforced.customs.of(request)
+    }
+
+    /// Who would have been asked by the CUSTOM policies with the annotation `istio.io/dry-run: "true"`. Nobody is.
+    pub fn rehearse_customs<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = Custom> + use<'a> {
+        let rehearsed = self.rehearsed.as_ref();
+        let request = *request;
+        rehearsed
+            .into_iter()
+            .flat_map(move |stages| stages.customs.of(&request))
+    }
+
+    /// The first rule of an AUDIT policy that matches, for the log; nothing depends on it. An AUDIT policy that is broken matches
+    /// everything. Allocates nothing.
+    #[must_use]
+    pub fn audit(&self, request: &Request<'_>) -> Option<Arc<str>> {
+        let rule = self.enforced.audit.as_ref()?.of(request).first(request)?;
+        Some(Arc::clone(&rule.name))
+    }
+
+    /// What connections that are not HTTP are refused by, and only because nobody can be asked about them: to be told where a target may get
+    /// such.
+    #[must_use]
+    pub fn problems_of_connections(&self) -> Vec<Problem> {
+        let asking = self
+            .policies
+            .iter()
+            .filter(|policy| !policy.dry_run && policy.provider.is_some());
+        asking
+            .filter(|policy| matches!(&policy.body, Body::Rules(rules) if !rules.is_empty()))
+            .map(|policy| {
+                Problem::unsupported(
+                    policy.object.clone(),
+                    "spec.action",
+                    "external authorization is for HTTP requests; other connections that match, as far as can be told, are denied",
+                    "decide on other connections with ALLOW and DENY policies, and keep them out of the rules of this one by their ports",
+                )
+            })
+            .collect()
+    }
+
+    /// Decides on a request, as far as that is decided here. Allocates nothing.
     #[must_use]
     pub fn evaluate(&self, request: &Request<'_>) -> Verdict {
         if self.policies.is_empty() {
@@ -131,6 +210,7 @@ impl PolicySet {
     }
 
     /// What the policies with the annotation `istio.io/dry-run: "true"` would have decided, were they the only ones. `None`: there are none.
+    /// Whom they would have asked is said by [`rehearse_customs`](Self::rehearse_customs).
     #[must_use]
     pub fn rehearse(&self, request: &Request<'_>) -> Option<Verdict> {
         self.rehearsed.as_ref().map(|stages| stages.evaluate(request))
@@ -160,8 +240,14 @@ impl Stages {
         let of = |effect| policies.iter().filter(move |policy| policy.effect == effect);
         let broken_allow = of(Effect::Allow).filter(|policy| matches!(policy.body, Body::Broken(_)));
         let allow = of(Effect::Allow).filter(|policy| matches!(policy.body, Body::Rules(_)));
+        let broken_custom = of(Effect::Custom).filter(|policy| matches!(policy.body, Body::Broken(_)));
         Stages {
-            custom: Layered::new(of(Effect::Custom)),
+            customs: Customs::new(policies),
+            custom: Layered {
+                http: Layered::new(broken_custom).http,
+                tcp: Layered::new(of(Effect::Custom)).tcp,
+            },
+            audit: of(Effect::Audit).next().map(|_| Layered::new(of(Effect::Audit))),
             // A broken ALLOW policy denies, like any other.
             deny: Layered::new(of(Effect::Deny).chain(broken_allow)),
             not_allowed: of(Effect::Allow).next().map(|_| Denial {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use cairn_identity::SpiffeId;
+use cairn_jwt::Authenticated;
 use http::HeaderMap;
 
 /// A request, or a TCP connection, on its way to a destination.
@@ -23,6 +24,16 @@ pub struct Request<'a> {
     pub sni: Option<&'a str>,
 }
 
+impl<'a> Request<'a> {
+    /// As it is before tokens are read, which is what authorities are asked about.
+    pub(crate) fn without_token(&self) -> Request<'a> {
+        Request {
+            http: self.http.map(|http| Http { token: None, ..http }),
+            ..*self
+        }
+    }
+}
+
 /// The head of an HTTP request.
 #[derive(Clone, Copy, Debug)]
 pub struct Http<'a> {
@@ -36,6 +47,8 @@ pub struct Http<'a> {
     pub headers: &'a HeaderMap,
     /// What filters have noted about the request (`experimental.envoy.filters.NAME[KEY]`).
     pub noted: &'a [Note],
+    /// The identity that its token has proved (`requestPrincipals`, `request.auth.…`). `None`: it has no token.
+    pub token: Option<&'a Authenticated>,
 }
 
 /// What a filter has noted: its name, a key and a value. A list has a note for each of its items.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use cairn_identity::SpiffeId;
+use cairn_jwt::{Authenticated, ClaimPath};
 use http::HeaderName;
 
 use crate::blocks::Blocks;
 use crate::request::{Http, Request};
+use crate::request_principal::RequestPrincipals;
 use crate::template::{Charset, Template};
 use crate::text::{Globs, Texts};
 use crate::verdict::Reason;
@@ -28,6 +30,7 @@ pub(crate) struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Effect {
     Custom,
+    Audit,
     Deny,
     Allow,
 }
@@ -73,8 +76,12 @@ pub(crate) enum Test {
         key: Box<str>,
         values: Texts,
     },
-    /// A property of a validated token. No request has one, because this version validates none.
-    Token,
+    RequestPrincipal(RequestPrincipals),
+    /// A claim of the request's token.
+    Claim {
+        path: ClaimPath,
+        values: Texts,
+    },
 }
 
 /// Path values: text and templates.
@@ -121,7 +128,8 @@ impl Test {
             | Test::Path(_)
             | Test::Header { .. }
             | Test::Noted { .. }
-            | Test::Token => true,
+            | Test::RequestPrincipal(_)
+            | Test::Claim { .. } => true,
             Test::Principal(_)
             | Test::Namespace(_)
             | Test::ServiceAccount(_)
@@ -137,6 +145,7 @@ impl Test {
     fn matches(&self, request: &Request<'_>) -> bool {
         let peer = |matches: &dyn Fn(&SpiffeId) -> bool| request.peer.is_some_and(matches);
         let http = |matches: &dyn Fn(&Http<'_>) -> bool| request.http.as_ref().is_some_and(matches);
+        let token = |matches: &dyn Fn(&Authenticated) -> bool| http(&|http| http.token.is_some_and(matches));
         match self {
             Test::Principal(values) => peer(&|peer| values.matches(peer.principal().as_bytes())),
             Test::Namespace(values) => peer(&|peer| values.matches(peer.namespace())),
@@ -163,7 +172,14 @@ impl Test {
                 let mut noted = noted(http, filter, key);
                 noted.any(|value| values.matches(value.as_bytes()))
             }),
-            Test::Token => false,
+            Test::RequestPrincipal(principals) => token(&|token| {
+                let subject = token.subject();
+                subject.is_some_and(|subject| principals.matches(token.issuer(), subject))
+            }),
+            Test::Claim { path, values } => token(&|token| {
+                let mut claims = token.values(path);
+                claims.any(|value| values.matches(value.as_bytes()))
+            }),
         }
     }
 
@@ -176,6 +192,12 @@ impl Test {
         let http = |part: &dyn Fn(&Http<'_>) -> String| match &request.http {
             Some(http) => part(http),
             None => "no HTTP request".to_owned(),
+        };
+        let token = |part: &dyn Fn(&Authenticated) -> String| {
+            http(&|http| match http.token {
+                Some(token) => part(token),
+                None => "no token".to_owned(),
+            })
         };
         match self {
             Test::Principal(_) => peer(&|peer| format!("{:?}", peer.principal())),
@@ -216,7 +238,18 @@ impl Test {
                     false => values.join(", "),
                 }
             }),
-            Test::Token => "no validated token".to_owned(),
+            Test::RequestPrincipal(_) => token(&|token| match token.subject() {
+                Some(subject) => format!("\"{}/{subject}\"", token.issuer()),
+                None => "a token without a subject".to_owned(),
+            }),
+            Test::Claim { path, .. } => token(&|token| {
+                let values: Vec<String> = token.values(path).map(|value| format!("{value:?}")).collect();
+                let names: Vec<&str> = path.names().collect();
+                match values.is_empty() {
+                    true => format!("no text in the claim {}", names.join(".")),
+                    false => values.join(", "),
+                }
+            }),
         }
     }
 }

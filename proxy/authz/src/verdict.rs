@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cairn_api::meta::ObjectRef;
+use cairn_api::meta::{Kind, ObjectRef};
 
 /// The decision on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,8 @@ impl Verdict {
 /// Why a request may not pass. Made of shared text: creating and cloning it allocates nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The rule that refused, `ns[NS]-policy[NAME]-rule[I]`, the name that Envoy gives it. `None`: no ALLOW policy allowed.
+    /// The rule that refused, `ns[NS]-policy[NAME]-rule[I]`, the name that Envoy gives it; `ns[NS]-KIND[NAME]` for a broken policy of
+    /// another kind. `None`: no ALLOW policy allowed.
     pub policy: Option<Arc<str>>,
     /// Envoy's response code details: `rbac_access_denied_matched_policy[…]` around the rule's name or `none`.
     pub details: Arc<str>,
@@ -40,7 +41,7 @@ impl fmt::Display for Denial {
             Reason::Denied => write!(f, "{policy} denies it"),
             Reason::Custom => write!(
                 f,
-                "{policy} asks an external authority, which this version cannot do"
+                "{policy} asks an external authority, which can only be asked about HTTP requests"
             ),
             Reason::NotAllowed => f.write_str("no ALLOW policy allows it"),
             Reason::Broken(why) => write!(f, "{policy} is broken and denies what it selects: {why}"),
@@ -54,7 +55,7 @@ impl fmt::Display for Denial {
 pub enum Reason {
     /// A rule of a DENY policy matched.
     Denied,
-    /// A rule of a CUSTOM policy matched; without an external authority that is a refusal.
+    /// A rule of a CUSTOM policy matched a connection, and authorities can only be asked about HTTP requests.
     Custom,
     /// There are ALLOW policies, and no rule of theirs matched.
     NotAllowed,
@@ -62,9 +63,14 @@ pub enum Reason {
     Broken(Arc<str>),
 }
 
-/// The name that Envoy gives to a rule of a policy, which is also its place in the order of evaluation.
+/// The name that Envoy gives to a rule of a policy, which is also its place in the order of evaluation. What is no AuthorizationPolicy and
+/// denies because it is broken is named by its kind, lest it be looked for among them.
 pub(crate) fn rule_name(policy: &ObjectRef, rule: usize) -> String {
-    format!("ns[{}]-policy[{}]-rule[{rule}]", policy.namespace, policy.name)
+    let (namespace, name) = (&policy.namespace, &policy.name);
+    match policy.kind {
+        Kind::AuthorizationPolicy => format!("ns[{namespace}]-policy[{name}]-rule[{rule}]"),
+        kind => format!("ns[{namespace}]-{kind}[{name}]"),
+    }
 }
 
 /// The response code details of a refusal by `rule`, or by default.

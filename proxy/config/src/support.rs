@@ -38,7 +38,7 @@ pub(crate) const fn has_table(kind: Kind) -> bool {
 }
 
 /// Whether anything in objects of the kind acts.
-pub(crate) fn acts(kind: Kind) -> bool {
+fn acts(kind: Kind) -> bool {
     let rows = ROWS.get(&kind);
     rows.is_some_and(|rows| rows.iter().any(|row| row.support.acts()))
 }

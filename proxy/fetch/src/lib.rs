@@ -7,6 +7,8 @@
 //! are bounded while reading and while unpacking, digests are checked, and addresses that a proxy must not ask are refused
 //! at the connection itself. It fetches once a call; [`Retry`] tries until it works.
 //!
+//! [`Documents`] are small things of web servers, fetched by the same rules.
+//!
 //! A [`Publisher`] pushes a module to a registry, under the same rules.
 //!
 //! It depends on `cairn-net` for connections, and knows nothing of what a module is for.
@@ -33,6 +35,7 @@ mod challenge;
 mod client;
 mod credentials;
 mod digest;
+mod document;
 mod error;
 mod fetcher;
 mod flight;
@@ -51,6 +54,7 @@ mod unpack;
 
 pub use credentials::{CredentialsError, DockerConfig};
 pub use digest::{Digest, DigestError};
+pub use document::{Document, Documents};
 pub use error::FetchError;
 pub use fetcher::{Fetcher, Module, Options, Origin, PullPolicy, Request};
 pub use publish::{Layout, Publication, PublishError, Published, Publisher};

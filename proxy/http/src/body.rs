@@ -5,6 +5,7 @@
 
 mod driven;
 mod observed;
+mod peek;
 mod replay;
 mod stream;
 
@@ -20,6 +21,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 pub use observed::{End, Observed, Outcome};
+pub use peek::{Peeked, peek};
 pub use replay::Replay;
 
 pub(crate) use driven::{Drive, Driven, Progress};

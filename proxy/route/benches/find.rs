@@ -117,6 +117,7 @@ fn head<'a>(path: &'a str, headers: &'a HeaderMap) -> RequestHead<'a> {
         scheme: "http",
         headers,
         noted: &[],
+        token: None,
         source: None,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cairn_jwt::Authenticated;
 use http::HeaderMap;
 
 /// The head of a request, borrowed from wherever it was parsed.
@@ -22,6 +23,8 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// What filters have noted about the request.
     pub noted: &'a [Note],
+    /// Who the request is from, by its verified token.
+    pub token: Option<&'a Authenticated>,
     /// The client's workload, when it is known.
     pub source: Option<SourceWorkload<'a>>,
 }

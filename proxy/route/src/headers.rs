@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
-use crate::template::{Facts, Quotable, Template};
+use crate::template::{Facts, Quotable, Template, TemplateError};
 
 /// What happens to the header fields of a message, in order. Fixed values are ready to be copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +33,23 @@ impl HeaderOperations {
         HeaderOperations {
             passes: passes.into_iter().filter(|pass| !pass.is_empty()).collect(),
         }
+    }
+
+    /// Sets fields to values in which variables may be.
+    ///
+    /// # Errors
+    ///
+    /// The name of a field whose value cannot be read, and why.
+    pub fn setting(fields: &[(HeaderName, String)]) -> Result<HeaderOperations, (HeaderName, TemplateError)> {
+        let read = |(name, value): &(HeaderName, String)| {
+            let template = Template::parse(value).map_err(|error| (name.clone(), error))?;
+            Ok((name.clone(), Value::Computed(template)))
+        };
+        let set = fields.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(HeaderOperations::new([Pass {
+            set,
+            ..Pass::default()
+        }]))
     }
 
     /// Whether there is nothing to do.

@@ -43,6 +43,7 @@
 //!     scheme: "http",
 //!     headers: &headers,
 //!     noted: &[],
+//!     token: None,
 //!     source: None,
 //! };
 //! let route = table.find(&head).expect("it matches");

@@ -1,5 +1,6 @@
 //! The conditions of one route.
 
+use cairn_jwt::ClaimPath;
 use http::header::HeaderName;
 
 use crate::head::{RequestHead, SourceWorkload};
@@ -52,6 +53,8 @@ pub enum HeaderField {
     Named(HeaderName),
     /// What a filter has noted, by the filter's name and a key: `@filter.metadata[NAME][KEY]`.
     Noted(Box<str>, Box<str>),
+    /// A claim of the request's verified token: `@request.auth.claims.NAME`.
+    Claim(ClaimPath),
 }
 
 /// A condition on a query parameter. Only the first value of a repeated parameter counts, and it is
@@ -117,6 +120,10 @@ impl HeaderMatch {
                 let notes = head.noted.iter();
                 let notes = notes.filter(|(by, name, _)| **by == **filter && *name == *key);
                 self.any_matches(notes.map(|(_, _, value)| value.as_bytes()))
+            }
+            HeaderField::Claim(path) => {
+                let values = head.token.into_iter().flat_map(|token| token.values(path));
+                self.any_matches(values.map(str::as_bytes))
             }
         };
         found != self.negated

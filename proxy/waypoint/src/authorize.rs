@@ -18,6 +18,12 @@ pub(crate) fn check<'a>(policies: impl Iterator<Item = (&'a PolicySet, Request<'
         if let Some(Verdict::Deny(denial)) = set.rehearse(&request) {
             tracing::info!(target: "authz", rule = denial.policy.as_deref(), "dry run: would be denied: {denial}");
         }
+        for custom in set.rehearse_customs(&request) {
+            tracing::info!(target: "authz", rule = &*custom.policy, "dry run: would ask {}", custom.provider);
+        }
+        if let Some(rule) = set.audit(&request) {
+            tracing::info!(target: "authz", rule = &*rule, "audit");
+        }
         if let Verdict::Deny(denial) = set.evaluate(&request) {
             tracing::debug!(target: "authz", "{denial}");
             return Err(Failure::Denied(denial.details));
@@ -57,9 +63,18 @@ pub(crate) async fn revoked(
             return Failure::Unfiltered { plugin };
         }
         let access = match held {
-            Held::Request(asked) => downstream.access_of(&asked.parts, &asked.authority, &asked.noted),
+            Held::Request(asked) => downstream.access_of(&asked.parts, &asked.authority, asked.learnt()),
             Held::Connection(hello) => downstream.access(hello.name().map(AsRef::as_ref)),
         };
+        // Nobody asks about what is open already.
+        if let Held::Request(asked) = held {
+            let mut customs = scope
+                .policies(access)
+                .flat_map(|(set, access)| set.customs(&access));
+            if let Some(custom) = customs.find(|custom| !asked.asked.contains(&custom.provider)) {
+                return Failure::Denied(custom.details);
+            }
+        }
         if let Err(failure) = check(scope.policies(access)) {
             return failure;
         }

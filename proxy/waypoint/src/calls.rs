@@ -59,9 +59,15 @@ fn authorized(
             authority: target,
             headers: &parts.headers,
             noted: &[],
+            token: None,
         }),
         sni: None,
     };
+    if callee.policies.customs(&access).next().is_some() {
+        return Err(connect(
+            "an authorization server would have to be asked, which is done for clients only",
+        ));
+    }
     authorize::check(std::iter::once((&callee.policies, access)))
         .map_err(|_| connect("RBAC: access denied"))?;
     Ok(Request::from_parts(parts, body))

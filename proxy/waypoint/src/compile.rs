@@ -4,6 +4,7 @@
 
 mod balancing;
 mod clusters;
+mod externals;
 mod layers;
 mod memory;
 mod outbound;
@@ -16,12 +17,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cairn_api::gateway::{self, GrpcRoute, HttpRoute, ReferenceGrant};
-use cairn_api::istio::{AuthorizationPolicy, Resolution, VirtualService};
+use cairn_api::istio::{AuthorizationPolicy, RequestAuthentication, Resolution, VirtualService};
 use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_authz::{CompileOptions, PolicySet};
 use cairn_config::{BrokenPolicy, Problem, Severity, State};
 use cairn_dial::Fingerprint;
-use cairn_mesh::{Locality, MeshSettings, Origin, Service, ServicePort, Snapshot, Waypoint};
+use cairn_jwt::Requirements;
+use cairn_mesh::{AppProtocol, Locality, MeshSettings, Origin, Service, ServicePort, Snapshot, Waypoint};
 use cairn_route::{
     BackendTls, BackendTlsPolicies, DestinationRules, GatewayRoutes, HostPolicy, Inputs as RouteInputs,
     KnownService, LastGood, LastGoodRoutes, LocalityPreference, Retry, RouteTable, TcpRoutes,
@@ -33,6 +35,7 @@ use crate::labels;
 use crate::names::{Name, Names};
 use crate::plan::{Plans, PortPlan, RoutePlan, ServicePlan};
 use crate::plugin::{PluginSpec, Slots};
+use crate::tokens::Tokens;
 use crate::upstream::{Dialer, Upstreams};
 
 /// Compiles one version of the configuration after the other for one waypoint.
@@ -45,6 +48,7 @@ pub(crate) struct Compiler {
     compiled: HashMap<Arc<str>, Compiled>,
     slots: Arc<Slots>,
     names: Arc<Names>,
+    tokens: Arc<Tokens>,
 }
 
 /// A plan with all that it was made from and all that was wrong with that.
@@ -67,6 +71,7 @@ struct Inputs {
     /// There if there are routes that may need them.
     reference_grants: Vec<Arc<ReferenceGrant>>,
     policies: Vec<Arc<AuthorizationPolicy>>,
+    authentications: Vec<Arc<RequestAuthentication>>,
     broken: Vec<BrokenPolicy>,
     settings: Arc<MeshSettings>,
     place: Option<(Locality, BTreeMap<String, String>)>,
@@ -123,7 +128,7 @@ struct Shared<'a> {
 pub fn compile(state: &State, gateway: &Key) -> (Plans, Vec<Problem>) {
     let dialer = Arc::new(Dialer::offline());
     let names = Arc::new(Names::offline());
-    Compiler::new(gateway.clone(), dialer, Arc::default(), names).compile(state)
+    Compiler::new(gateway.clone(), dialer, Arc::default(), names, Arc::default()).compile(state)
 }
 
 impl Compiled {
@@ -135,7 +140,13 @@ impl Compiled {
 }
 
 impl Compiler {
-    pub(crate) fn new(gateway: Key, dialer: Arc<Dialer>, slots: Arc<Slots>, names: Arc<Names>) -> Compiler {
+    pub(crate) fn new(
+        gateway: Key,
+        dialer: Arc<Dialer>,
+        slots: Arc<Slots>,
+        names: Arc<Names>,
+        tokens: Arc<Tokens>,
+    ) -> Compiler {
         Compiler {
             gateway,
             upstreams: Upstreams::new(dialer),
@@ -145,6 +156,7 @@ impl Compiler {
             compiled: HashMap::new(),
             slots,
             names,
+            tokens,
         }
     }
 
@@ -171,6 +183,7 @@ impl Compiler {
             stands: HashMap::new(),
             filters: Arc::default(),
             outbound: HashMap::new(),
+            externals: HashMap::new(),
             plugins: Vec::new(),
             access_log,
             mesh,
@@ -219,6 +232,7 @@ impl Compiler {
             plans.filters = plugins::chain(&shared.plugins.of_target(None), None, &self.slots);
             plans.plugins = shared.plugins.bound(&plans.services, &plans.filters);
             plans.outbound = self.outbound(&shared, &plans.plugins, &mut problems);
+            plans.externals = self.externals(&shared, &mut problems);
             let callees = plans.outbound.keys().filter_map(|target| target.rsplit_once(':'));
             let callees = callees.flat_map(|(host, _)| shared.find(host, None).names.clone());
             let found = self.compiled.values().flat_map(|compiled| &compiled.destinations);
@@ -230,7 +244,7 @@ impl Compiler {
             plans.files = files.map(|(path, (stamp, _))| (path, stamp)).collect();
             plans.unsettled = names.iter().any(|name| !name.asked);
             plans.names = names.into_iter().map(|name| name.host).collect();
-            let (workloads, found) = shared.workloads();
+            let (workloads, found) = shared.workloads(&self.tokens.ring);
             plans.workloads = workloads;
             problems.extend(found);
         }
@@ -259,6 +273,17 @@ impl Compiler {
             return before;
         }
         let (policies, found) = PolicySet::compile(&inputs.policies, &inputs.broken, &shared.options);
+        problems.extend(found);
+        let http = |port: &ServicePort| {
+            matches!(
+                port.protocol,
+                AppProtocol::Http | AppProtocol::Http2 | AppProtocol::Grpc
+            )
+        };
+        if !service.ports.iter().all(http) {
+            problems.extend(policies.problems_of_connections());
+        }
+        let (requirements, found) = Requirements::compile(&inputs.authentications, &self.tokens.ring);
         problems.extend(found);
         let mut hosts = vec![service.hostname.to_string()];
         let mut told = HashSet::new();
@@ -321,6 +346,7 @@ impl Compiler {
                 labels: labels::service(service),
                 service: Arc::clone(service),
                 policies: Arc::new(policies),
+                requirements: Arc::new(requirements),
                 ports,
             }),
             destinations: hosts
@@ -359,6 +385,7 @@ impl Shared<'_> {
             ),
             service: Arc::clone(service),
             policies: selection.policies,
+            authentications: selection.authentications,
             broken: selection.broken,
             settings: Arc::clone(&self.settings),
             place: self.place.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
+use cairn_jwt::Authenticated;
 use cairn_mesh::{Snapshot, Workload};
 use cairn_route::{Connection, Note, RequestHead, SourceWorkload};
 use cairn_telemetry::traffic::{Interned, WorkloadLabels};
@@ -46,6 +47,27 @@ pub(crate) struct Asked {
     pub(crate) parts: Parts,
     pub(crate) authority: Authority,
     pub(crate) noted: Vec<Note>,
+    pub(crate) token: Option<Authenticated>,
+    /// The providers whose authorization servers have decided.
+    pub(crate) asked: Vec<Arc<str>>,
+}
+
+/// What has been found out about a request beside its head.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Learnt<'a> {
+    /// What filters have noted.
+    pub(crate) noted: &'a [Note],
+    /// Who it is from, by its token.
+    pub(crate) token: Option<&'a Authenticated>,
+}
+
+impl Asked {
+    pub(crate) fn learnt(&self) -> Learnt<'_> {
+        Learnt {
+            noted: &self.noted,
+            token: self.token.as_ref(),
+        }
+    }
 }
 
 /// What a tunnel leads to.
@@ -104,7 +126,7 @@ impl Downstream {
         &'a self,
         parts: &'a Parts,
         authority: &'a Authority,
-        noted: &'a [Note],
+        learnt: Learnt<'a>,
     ) -> cairn_authz::Request<'a> {
         cairn_authz::Request {
             http: Some(cairn_authz::Http {
@@ -112,7 +134,8 @@ impl Downstream {
                 path: parts.uri.path(),
                 authority: authority.as_str(),
                 headers: &parts.headers,
-                noted,
+                noted: learnt.noted,
+                token: learnt.token,
             }),
             ..self.access(None)
         }
@@ -123,7 +146,7 @@ impl Downstream {
         &'a self,
         parts: &'a Parts,
         authority: &'a Authority,
-        noted: &'a [Note],
+        learnt: Learnt<'a>,
     ) -> RequestHead<'a> {
         RequestHead {
             method: parts.method.as_str(),
@@ -132,7 +155,8 @@ impl Downstream {
             authority: authority.as_str(),
             scheme: "http",
             headers: &parts.headers,
-            noted,
+            noted: learnt.noted,
+            token: learnt.token,
             source: self.caller(),
         }
     }

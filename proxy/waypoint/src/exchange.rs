@@ -1,12 +1,14 @@
 //! One request on its way through the pipeline.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use cairn_authz::PolicySet;
 use cairn_balance::Endpoint;
+use cairn_ext_authz::Allowed;
 use cairn_http::upgrade::{OnUpgrade, Wanted};
 use cairn_identity::SpiffeId;
+use cairn_jwt::{Authenticated, Requirements};
 use cairn_mesh::AppProtocol;
 use cairn_route::{Connection, Facts, Note, RequestHead, UpstreamFacts};
 use cairn_telemetry::traffic::{Interned, ServiceLabels};
@@ -16,7 +18,7 @@ use http::uri::Authority;
 
 use crate::attributes::Known;
 use crate::cluster::Cluster;
-use crate::downstream::{Asked, Downstream, Target};
+use crate::downstream::{Asked, Downstream, Learnt, Target};
 use crate::failure::Failure;
 use crate::filtering::Filters;
 use crate::plan::{Plans, PortPlan, Reached, RoutePlan, ServicePlan};
@@ -47,6 +49,14 @@ pub(crate) struct Exchange {
     pub(crate) recorder: Recorder,
     /// What filters have noted about the request.
     pub(crate) noted: Vec<Note>,
+    /// Who the request is from, by its token.
+    pub(crate) token: Option<Authenticated>,
+    /// The providers whose authorization servers have decided.
+    pub(crate) asked: Vec<Arc<str>>,
+    /// What authorization servers have said about the response.
+    pub(crate) allowed: Vec<Allowed>,
+    /// What filters are told about the exchange; none, when there are no filters.
+    pub(crate) known: Option<Arc<Known>>,
     /// The endpoint that is being tried, where its cluster wants to know what comes of that.
     pub(crate) tried: Option<Arc<Endpoint<Upstream>>>,
     /// What the cross-origin rules of the route add to whatever is answered.
@@ -99,6 +109,20 @@ impl Scope {
         service.into_iter().map(move |set| (set, request)).chain(bound)
     }
 
+    /// What tokens have to be, by each set of rules that binds.
+    pub(crate) fn requirements(&self) -> impl Iterator<Item = &Requirements> {
+        let (service, workload) = match self {
+            Scope::Service(service, _) => (Some(&*service.requirements), None),
+            Scope::Workload(reached, _) => (None, Some(reached)),
+            Scope::Gone => (None, None),
+        };
+        let bound = workload.into_iter().flat_map(|reached| {
+            let bound = std::iter::once(&reached.own).chain(reached.stand.policies.iter());
+            bound.map(|bound| &*bound.requirements)
+        });
+        service.into_iter().chain(bound)
+    }
+
     pub(crate) fn labels(&self, proxy: &Proxy) -> Interned<ServiceLabels> {
         match self {
             Scope::Service(service, _) => service.labels.clone(),
@@ -111,7 +135,8 @@ impl Scope {
         match target {
             Target::Service(id, port) => {
                 let found = plans.service(id).and_then(|service| {
-                    let allowed = plans.may_use(&service.service, peer);
+                    let allowed = plans.may_use(&service.service, peer)
+                        && service.service.exported.includes(peer.namespace());
                     let port = service.port(*port).filter(|_| allowed)?;
                     Some(Scope::Service(Arc::clone(service), Arc::clone(port)))
                 });
@@ -214,6 +239,10 @@ impl Exchange {
             switch: None,
             recorder,
             noted: Vec::new(),
+            token: None,
+            asked: Vec::new(),
+            allowed: Vec::new(),
+            known: None,
             tried: None,
             cross_origin: None,
             filters: None,
@@ -235,15 +264,12 @@ impl Exchange {
             service: service.map(|service| (Arc::clone(&service.hostname), service.namespace.clone())),
             protocol: protocol(self.parts.version),
             began: std::time::Instant::now(),
+            token: OnceLock::new(),
         };
+        let known = Arc::new(known);
+        self.known = Some(Arc::clone(&known));
         let normalization = self.plans.mesh.mesh.path_normalization;
-        let begun = Filters::begin(
-            chain,
-            &self.parts,
-            &self.authority,
-            normalization,
-            Arc::new(known),
-        );
+        let begun = Filters::begin(chain, &self.parts, &self.authority, normalization, known);
         self.filters = begun.await?;
         Ok(())
     }
@@ -255,19 +281,29 @@ impl Exchange {
                 parts: self.parts.clone(),
                 authority: self.authority.clone(),
                 noted: self.noted.clone(),
+                token: self.token.clone(),
+                asked: self.asked.clone(),
             });
+        }
+    }
+
+    fn learnt(&self) -> Learnt<'_> {
+        Learnt {
+            noted: &self.noted,
+            token: self.token.as_ref(),
         }
     }
 
     /// The request as routes see it.
     pub(crate) fn head(&self) -> RequestHead<'_> {
-        self.downstream.head_of(&self.parts, &self.authority, &self.noted)
+        self.downstream
+            .head_of(&self.parts, &self.authority, self.learnt())
     }
 
     /// The request as policies see it.
     pub(crate) fn access(&self) -> cairn_authz::Request<'_> {
         self.downstream
-            .access_of(&self.parts, &self.authority, &self.noted)
+            .access_of(&self.parts, &self.authority, self.learnt())
     }
 
     /// What header values may quote. `flags` are those of the recorder.

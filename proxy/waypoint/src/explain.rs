@@ -7,21 +7,23 @@ use std::sync::Arc;
 use cairn_config::State;
 use cairn_hbone::DrainWatch;
 use cairn_identity::SpiffeId;
+use cairn_jwt::{Authenticated, Cache};
 use cairn_mesh::{Outbound, Service, Snapshot, Waypoint, Workload, l4};
-use cairn_route::{Action, Destination};
+use cairn_route::{Action, CrossOrigin, Destination};
 use cairn_wasm::Reason;
 use http::request::Parts;
+use http::uri::Authority;
 
-use crate::authorize;
 use crate::cluster::Cluster;
 use crate::compile::compile;
-use crate::downstream::{Downstream, Target};
+use crate::downstream::{Downstream, Learnt, Target};
 use crate::exchange::Scope;
 use crate::failure::Failure;
 use crate::head;
 use crate::plan::{Plans, RoutePlan};
 use crate::plugin::{Attached, FailStrategy, Phase, Trials};
 use crate::upstream::{Dialer, Keeping, Upstream};
+use crate::{authenticate, authorize};
 
 /// One request to explain.
 #[derive(Debug)]
@@ -174,16 +176,46 @@ impl Explanation {
         }
         head::sanitise(&mut parts);
         self.say("head", format!("{} {} for {authority}", parts.method, parts.uri));
+        let access = downstream.access_of(&parts, &authority, Learnt::default());
+        for (set, access) in scope.policies(access) {
+            for custom in set.customs(&access) {
+                match plans.externals.get(&*custom.provider) {
+                    Some(external) => self.say(
+                        "external",
+                        format!(
+                            "{custom} at {}, who may refuse or change it",
+                            external.cluster.name
+                        ),
+                    ),
+                    None => {
+                        self.say("external", format!("{custom}, which is not there"));
+                        return self.say("answer", answer(&Failure::Denied(custom.details)));
+                    }
+                }
+            }
+        }
         let filters = scope.filters();
-        let before = filters.iter().filter(|one| one.spec.phase <= Phase::Authz);
+        let before = filters.iter().filter(|one| one.spec.phase <= Phase::Authn);
         if !self.filters(before, way.trials) {
+            return;
+        }
+        let token = match self.authenticate(&scope, &mut parts, &authority) {
+            Ok(token) => token,
+            Err(failure) => return self.say("answer", answer(&failure)),
+        };
+        let between = filters.iter().filter(|one| one.spec.phase == Phase::Authz);
+        if !self.filters(between, way.trials) {
             return;
         }
         if !filters.is_empty() {
             let unknown = "what filters answer, change or note is not known here: what follows is about the request as it came";
             self.say("filter", unknown.to_owned());
         }
-        let access = downstream.access_of(&parts, &authority, &[]);
+        let learnt = Learnt {
+            token: token.as_ref(),
+            ..Learnt::default()
+        };
+        let access = downstream.access_of(&parts, &authority, learnt);
         for (set, access) in scope.policies(access) {
             for step in set.explain(&access) {
                 self.say("authorize", step.to_string());
@@ -197,10 +229,42 @@ impl Explanation {
         if !self.filters(after, way.trials) {
             return;
         }
-        match scope.find(&downstream.head_of(&parts, &authority, &[])) {
-            Ok(route) => self.follow(plans, way.waypoint, &route),
+        match scope.find(&downstream.head_of(&parts, &authority, learnt)) {
+            Ok(route) => {
+                let judged = route
+                    .cors()
+                    .map(|cors| cors.judge(parts.method.as_str(), &parts.headers));
+                let preflight = matches!(judged, Some(CrossOrigin::Preflight(_)));
+                self.follow(plans, way.waypoint, &route, preflight);
+            }
             Err(failure) => self.say("answer", answer(&failure)),
         }
+    }
+
+    /// Whose token the request carries. Keys that are fetched are not there without a waypoint that runs.
+    fn authenticate(
+        &mut self,
+        scope: &Scope,
+        parts: &mut Parts,
+        authority: &Authority,
+    ) -> Result<Option<Authenticated>, Failure> {
+        let mut all = scope.requirements();
+        if all.any(|requirements| requirements.keys().any(|keys| keys.is_remote())) {
+            let unknown = "keys are fetched by the waypoint: what a token proves is not known here, and it is taken for none";
+            self.say("token", unknown.to_owned());
+            return Ok(None);
+        }
+        let Some(token) = authenticate::verify(scope, parts, authority, &Cache::default())? else {
+            return Ok(None);
+        };
+        self.say(
+            "token",
+            match &token {
+                Some(token) => format!("of {}/{}", token.issuer(), token.subject().unwrap_or_default()),
+                None => "none: the request has no identity of a user".to_owned(),
+            },
+        );
+        Ok(token)
     }
 
     /// What filters would do is theirs to know; those that cannot be had let requests on or do not.
@@ -231,7 +295,7 @@ impl Explanation {
         true
     }
 
-    fn follow(&mut self, plans: &Plans, waypoint: &Waypoint, route: &RoutePlan) {
+    fn follow(&mut self, plans: &Plans, waypoint: &Waypoint, route: &RoutePlan, preflight: bool) {
         match &route.route {
             Some(found) => self.say(
                 "route",
@@ -250,6 +314,14 @@ impl Explanation {
                 "fault",
                 format!("abort with {:?} for {}", abort.status, abort.percentage),
             );
+        }
+        if preflight {
+            self.say(
+                "answer",
+                "200: what a browser asks beforehand, by corsPolicy".to_owned(),
+            );
+            self.passes = true;
+            return;
         }
         match route.action() {
             Some(Action::Redirect(redirect)) => self.say("answer", format!("redirect, {}", redirect.status)),

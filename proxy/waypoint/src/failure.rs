@@ -8,8 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use cairn_http::upgrade::BridgeError;
+use cairn_jwt::Refusal;
 use cairn_wasm::{LocalReply, Reason};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::filtering::{self, Stopped};
 use crate::target::Misread;
@@ -66,8 +67,10 @@ impl Flags {
     pub const DNS_FAILURE: Flags = Flags(1 << 15);
     /// The connection has lasted as long as it may.
     pub const DURATION_TIMEOUT: Flags = Flags(1 << 16);
+    /// An authorization server refuses.
+    pub const UNAUTHORIZED_EXTERNALLY: Flags = Flags(1 << 17);
 
-    const NAMES: [(Flags, &'static str); 17] = [
+    const NAMES: [(Flags, &'static str); 18] = [
         (Flags::NO_HEALTHY_UPSTREAM, "UH"),
         (Flags::RETRIES_EXCEEDED, "URX"),
         (Flags::UPSTREAM_TIMEOUT, "UT"),
@@ -81,6 +84,7 @@ impl Flags {
         (Flags::FAULT_INJECTED, "FI"),
         (Flags::DOWNSTREAM_TERMINATION, "DC"),
         (Flags::DOWNSTREAM_PROTOCOL_ERROR, "DPE"),
+        (Flags::UNAUTHORIZED_EXTERNALLY, cairn_ext_authz::FLAG),
         (Flags::STREAM_IDLE, "SI"),
         (Flags::UPSTREAM_PROTOCOL_ERROR, "UPE"),
         (Flags::DNS_FAILURE, "DF"),
@@ -156,6 +160,10 @@ pub enum UpstreamFault {
 pub enum Failure {
     /// An authorization policy forbids the request; the text names policy and rule for the log, never for the client.
     Denied(Arc<str>),
+    /// An authorization server refuses the request, or cannot be asked.
+    ExternallyRefused(Box<cairn_ext_authz::Refusal>),
+    /// The request's token is not good.
+    Unauthenticated(Box<Refusal>),
     /// A fault's abort.
     Aborted(StatusCode),
     /// A fault's abort with a gRPC status.
@@ -229,6 +237,7 @@ impl Failure {
             | Failure::BadTarget
             | Failure::UpgradeRefused
             | Failure::UnreadableHello
+            | Failure::Unauthenticated(_)
             | Failure::RequestTooLarge
             | Failure::DownstreamBody
             | Failure::StreamIdle => Side::Downstream,
@@ -249,12 +258,24 @@ impl Failure {
             grpc_status: None,
             close: false,
             overloaded: false,
+            challenge: None,
         };
         let none = Flags::default();
         match self {
             Failure::Denied(details) => Reply {
                 details: Cow::Owned(details.to_string()),
                 ..reply(StatusCode::FORBIDDEN, "RBAC: access denied", none, "")
+            },
+            Failure::ExternallyRefused(refusal) => reply(
+                refusal.status,
+                "",
+                Flags::UNAUTHORIZED_EXTERNALLY,
+                refusal.details,
+            ),
+            Failure::Unauthenticated(refusal) => Reply {
+                details: Cow::Owned(refusal.details()),
+                challenge: Some(refusal.challenge().clone()),
+                ..reply(refusal.status(), refusal.body(), none, "")
             },
             Failure::Aborted(status) => reply(
                 *status,
@@ -460,6 +481,8 @@ pub struct Reply {
     pub close: bool,
     /// Whether the client is told (`x-envoy-overloaded`) that trying again at once makes it worse.
     pub overloaded: bool,
+    /// How the client is to prove who it is (`www-authenticate`).
+    pub challenge: Option<HeaderValue>,
 }
 
 /// Flags and details of a connection that was carried as bytes and did not end by itself.
@@ -535,6 +558,7 @@ fn upstream_reply(fault: &UpstreamFault, retries: u32) -> Reply {
         grpc_status: None,
         close: false,
         overloaded: false,
+        challenge: None,
     }
 }
 

@@ -94,6 +94,7 @@ impl Follow {
                         Arc::clone(&self.proxy.dialer),
                         Arc::clone(&self.proxy.slots),
                         Arc::clone(&self.names),
+                        Arc::clone(&self.proxy.tokens),
                     );
                 }
             }
@@ -104,6 +105,7 @@ impl Follow {
     fn put_in_force(&mut self, plans: &Plans) {
         self.loader.follow(&plans.plugins);
         self.names.follow(plans.names.iter().cloned());
+        self.proxy.tokens.wake();
         if !plans.unsettled
             && let Some(resolving) = self.resolving.take()
         {

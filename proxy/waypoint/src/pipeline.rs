@@ -15,7 +15,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::plugin::Phase;
 use crate::proxy::Proxy;
-use crate::{authorize, fault, forward, head, respond};
+use crate::{authenticate, authorize, external, fault, forward, head, respond};
 
 /// Answers one request of an admitted connection.
 pub(crate) async fn serve(
@@ -47,6 +47,9 @@ pub(crate) async fn serve(
     if let Some(fields) = exchange.cross_origin.take() {
         respond::override_with(response.headers_mut(), fields);
     }
+    for allowed in &exchange.allowed {
+        allowed.apply_to_response(response.headers_mut());
+    }
     // Phase 9, record: when the body has ended.
     let recorder = exchange.recorder;
     let grpc = recorder.is_grpc();
@@ -55,8 +58,13 @@ pub(crate) async fn serve(
 
 async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Failure> {
     head::check(exchange)?;
+    let body = external::check(exchange, body).await?;
     exchange.filter().await?;
+    let (body, _) = filter(exchange, Phase::Authn, body).await?;
+    authenticate::check(exchange)?;
     let (body, _) = filter(exchange, Phase::Authz, body).await?;
+    // Where filters have made another request of it, others may have a say.
+    let body = external::check(exchange, body).await?;
     authorize::check(exchange.scope.policies(exchange.access()))?;
     let mut route = exchange.scope.find(&exchange.head())?;
     exchange.recorder.routed(&route.name);
@@ -70,8 +78,9 @@ async fn run(exchange: &mut Exchange, body: Body) -> Result<Response<Body>, Fail
             CrossOrigin::Preflight(fields) => return Ok(respond::preflight(exchange, fields)),
         }
     }
-    let (body, changed) = filter(exchange, Phase::Last, body).await?;
+    let (mut body, changed) = filter(exchange, Phase::Last, body).await?;
     if changed {
+        body = external::check(exchange, body).await?;
         // What policies have allowed and the route was found for is not this request any more.
         authorize::check(exchange.scope.policies(exchange.access()))?;
         route = exchange.scope.find(&exchange.head())?;

@@ -11,7 +11,9 @@ use std::time::Duration;
 use cairn_authz::PolicySet;
 use cairn_balance::{Balancer, Endpoint, Policy, Tiers};
 use cairn_dns::Host;
+use cairn_ext_authz::Provider;
 use cairn_identity::SpiffeId;
+use cairn_jwt::Requirements;
 use cairn_mesh::{AppProtocol, Service, Snapshot, Waypoint, Workload};
 use cairn_route::rewrite::PathRewrite;
 use cairn_route::{
@@ -41,6 +43,8 @@ pub struct Plans {
     pub(crate) stands: HashMap<SocketAddr, Stand>,
     /// The filters of what is addressed to a workload where it stands behind no service, in their order.
     pub(crate) filters: Arc<[Attached]>,
+    /// The authorization servers that policies name, by the name of the provider. One that is not here cannot be asked.
+    pub(crate) externals: HashMap<String, External>,
     /// The services that filters may call, by host and port.
     pub(crate) outbound: HashMap<String, Callee>,
     /// The plugins that bind to anything of this waypoint.
@@ -62,6 +66,8 @@ pub(crate) struct ServicePlan {
     pub(crate) service: Arc<Service>,
     pub(crate) labels: Interned<ServiceLabels>,
     pub(crate) policies: Arc<PolicySet>,
+    /// What tokens have to be.
+    pub(crate) requirements: Arc<Requirements>,
     pub(crate) ports: Vec<Arc<PortPlan>>,
 }
 
@@ -69,6 +75,7 @@ pub(crate) struct ServicePlan {
 #[derive(Clone)]
 pub(crate) struct BoundPolicies {
     pub(crate) set: Arc<PolicySet>,
+    pub(crate) requirements: Arc<Requirements>,
     pub(crate) destination: SocketAddr,
 }
 
@@ -90,6 +97,16 @@ pub(crate) struct Reached {
     pub(crate) stand: Stand,
 }
 
+/// An authorization server, and the way to it.
+pub(crate) struct External {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) cluster: Arc<Cluster>,
+    /// Where the server's service is.
+    pub(crate) address: SocketAddr,
+    /// What every check says beside.
+    pub(crate) fields: HeaderOperations,
+}
+
 /// A service that filters may call, as the waypoint.
 pub(crate) struct Callee {
     pub(crate) cluster: Arc<Cluster>,
@@ -104,6 +121,7 @@ pub(crate) struct WorkloadPlan {
     /// Its traffic belongs to this waypoint, whoever sends it; else only callers in the waypoint's scope may.
     pub(crate) bound: bool,
     pub(crate) policies: Arc<PolicySet>,
+    pub(crate) requirements: Arc<Requirements>,
 }
 
 /// One port of a service.
@@ -173,6 +191,7 @@ impl Plans {
         }
         let own = BoundPolicies {
             set: Arc::clone(&workload.policies),
+            requirements: Arc::clone(&workload.requirements),
             destination: address,
         };
         let stand = self.stands.get(&address).cloned();
@@ -203,6 +222,7 @@ impl Plans {
                     for address in &endpoint.workload.addresses {
                         let bound = BoundPolicies {
                             set: Arc::clone(&plan.policies),
+                            requirements: Arc::clone(&plan.requirements),
                             destination: SocketAddr::new(*vip.unwrap_or(address), *service_port),
                         };
                         let address = SocketAddr::new(address.to_canonical(), *port);

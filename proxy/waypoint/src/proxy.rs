@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::plan::Plans;
 use crate::plugin::Slots;
+use crate::tokens::Tokens;
 use crate::upstream::Dialer;
 
 pub(crate) struct Proxy {
@@ -19,6 +20,8 @@ pub(crate) struct Proxy {
     pub(crate) dialer: Arc<Dialer>,
     /// The filters, one place for each plugin.
     pub(crate) slots: Arc<Slots>,
+    /// Keys for tokens, and the tokens that have been verified by them.
+    pub(crate) tokens: Arc<Tokens>,
     /// Room for copies of requests that are under way to mirrors.
     pub(crate) mirrored: Arc<Semaphore>,
     pub(crate) access_log: AccessLog,

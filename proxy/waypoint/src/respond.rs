@@ -7,11 +7,11 @@ use cairn_http::body::Body;
 use cairn_http::{grpc, headers};
 use cairn_route::{DirectResponse, Facts, HeaderOperations, Redirect};
 use cairn_wasm::LocalReply;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use crate::exchange::Exchange;
-use crate::failure::{Failure, Reply};
+use crate::failure::{Failure, Flags, Reply};
 use crate::plan::RoutePlan;
 
 const ISTIO_ENVOY: HeaderValue = HeaderValue::from_static("istio-envoy");
@@ -60,6 +60,9 @@ pub(crate) fn failure(exchange: &mut Exchange, reply: Reply) -> Response<Body> {
         local(reply.status, Bytes::from(reply.body.into_owned()))
     };
     response.headers_mut().insert(SERVER, ISTIO_ENVOY);
+    if let Some(challenge) = reply.challenge {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
     if reply.overloaded {
         let yes = HeaderValue::from_static("true");
         response.headers_mut().insert(OVERLOADED, yes);
@@ -79,11 +82,22 @@ pub(crate) fn failure(exchange: &mut Exchange, reply: Reply) -> Response<Body> {
 pub(crate) fn stopped(exchange: &mut Exchange, failure: Failure) -> Response<Body> {
     match failure {
         Failure::Replied(reply) => replied(exchange, *reply),
+        Failure::ExternallyRefused(refusal) => {
+            exchange.recorder.flag(Flags::UNAUTHORIZED_EXTERNALLY);
+            let reply = LocalReply {
+                status: refusal.status,
+                headers: refusal.headers,
+                body: refusal.body,
+                grpc_status: None,
+                details: refusal.details.to_owned(),
+            };
+            replied(exchange, reply)
+        }
         other => self::failure(exchange, other.reply()),
     }
 }
 
-/// The response that a filter gives.
+/// The response that a filter, or an authorization server, gives.
 fn replied(exchange: &mut Exchange, reply: LocalReply) -> Response<Body> {
     let mut response = if exchange.recorder.is_grpc() {
         let chosen = reply

@@ -28,6 +28,7 @@ use crate::mirror;
 use crate::names::Names;
 use crate::plugin::{Loader, Slots, Storage};
 use crate::proxy::Proxy;
+use crate::tokens::Tokens;
 use crate::upstream::Dialer;
 
 /// How to run a waypoint.
@@ -172,11 +173,13 @@ impl Waypoint {
             families: Families::of(source),
             ..cairn_dns::Options::default()
         }));
+        let tokens = Arc::<Tokens>::default();
         let mut compiler = Compiler::new(
             options.gateway.clone(),
             Arc::clone(&dialer),
             Arc::clone(&slots),
             Arc::clone(&names),
+            Arc::clone(&tokens),
         );
         let (plans, problems) = compiler.compile(&state);
 
@@ -197,6 +200,7 @@ impl Waypoint {
             plans: ArcSwap::from_pointee(plans),
             dialer,
             slots: Arc::clone(&slots),
+            tokens: Arc::clone(&tokens),
             mirrored: Arc::new(Semaphore::new(mirror::UNDER_WAY)),
             access_log: access_log.clone(),
             http: HttpMetrics::register(&registry, SeriesOptions::default()),
@@ -250,6 +254,7 @@ impl Waypoint {
             ),
         };
         let version = proxy.version.subscribe();
+        tasks.spawn(tokens.keep());
         tasks.spawn(follow.run(config, state, options.gateway));
         let (stop, stopped) = watch::channel(false);
         let habits = Habits {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cairn_api::istio::{AuthorizationPolicy, PolicyTargetReference, VirtualService};
+use cairn_api::istio::{PolicyTargetReference, VirtualService};
 use cairn_api::meta::{Key, Kind, ObjectRef};
 use cairn_authz::attach::{self, Targets};
 use cairn_config::{Objects, Problem};
@@ -83,6 +83,49 @@ fn why(virtual_service: &VirtualService, mesh: &Snapshot) -> (String, &'static s
     }
 }
 
+/// DestinationRules for hosts that the mesh does not have, and for ports that these do not have.
+pub(super) fn destination_rules(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (key, rule) in &objects.destination_rules {
+        let host = rule.spec.host.to_ascii_lowercase();
+        let full = match host.contains('.') || host.contains('*') {
+            true => host.clone(),
+            false => mesh
+                .mesh
+                .hostname(&Key::new(key.namespace.as_str(), host.as_str())),
+        };
+        let suffix = full.strip_prefix('*');
+        let mut meant = mesh.services().filter(|service| match suffix {
+            Some(suffix) => service.hostname.ends_with(suffix),
+            None => *service.hostname == *full,
+        });
+        let Some(service) = meant.next() else {
+            problems.push(Problem::warning(
+                ObjectRef::from_key(Kind::DestinationRule, key),
+                "spec.host",
+                format!("applies to nothing: the mesh has no service {full}"),
+                "correct the host, or add the service",
+            ));
+            continue;
+        };
+        let policy = rule.spec.traffic_policy.iter();
+        let ports = policy.flat_map(|policy| policy.port_level_settings.iter().enumerate());
+        let missing = ports.filter_map(|(place, settings)| {
+            let number = u16::try_from(settings.port.as_ref()?.number?).ok()?;
+            (suffix.is_none() && service.port(number).is_none()).then_some((place, number))
+        });
+        problems.extend(missing.map(|(place, number)| {
+            Problem::warning(
+                ObjectRef::from_key(Kind::DestinationRule, key),
+                format!("spec.trafficPolicy.portLevelSettings[{place}].port.number"),
+                format!("applies to nothing: {full} has no port {number}"),
+                "write one of its ports",
+            )
+        }));
+    }
+    problems
+}
+
 /// Routes of the Gateway API whose parents no waypoint guards.
 pub(super) fn routes(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
     let http = objects.http_routes.values();
@@ -93,11 +136,21 @@ pub(super) fn routes(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (kind, key, parents) in http.chain(grpc) {
         for (place, parent) in parents.iter().enumerate() {
-            let is_service = match parent.kind.as_deref() {
-                Some("Service") => true,
-                Some("ServiceEntry") => false,
+            let (is_service, group) = match parent.kind.as_deref() {
+                Some("Service") => (true, ""),
+                Some("ServiceEntry") => (false, "networking.istio.io"),
                 _ => continue,
             };
+            if parent.group.as_deref() != Some(group) {
+                let kind_named = parent.kind.as_deref().unwrap_or_default();
+                problems.push(Problem::warning(
+                    ObjectRef::from_key(kind, &key),
+                    format!("spec.parentRefs[{place}].group"),
+                    format!("applies to nothing: {kind_named} is of the group {group:?}, and without one the Gateway API's own is meant"),
+                    if is_service { "write group: \"\"" } else { "write group: networking.istio.io" },
+                ));
+                continue;
+            }
             let namespace = parent.namespace.as_deref().unwrap_or(&key.namespace);
             let named = Key::new(namespace, parent.name.as_str());
             let is_there = mesh.services().any(|service| {
@@ -129,10 +182,31 @@ pub(super) fn policies(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
     let targets = Targets::of(objects);
     let guarded = guarded(mesh);
     let mut problems = Vec::new();
-    for policy in objects.authorization_policies.values() {
-        problems.extend(attach::problems(policy, &targets, &mesh.mesh.root_namespace));
-        for (field, target) in references(policy) {
-            let key = Key::new(policy.metadata.namespace.as_str(), target.name.as_str());
+    let root_namespace = &mesh.mesh.root_namespace;
+    let authorizations = objects.authorization_policies.values().map(|policy| {
+        let found = attach::problems(policy, &targets, root_namespace);
+        let references = attached(policy.spec.target_ref.as_ref(), &policy.spec.target_refs);
+        (
+            Kind::AuthorizationPolicy,
+            &policy.metadata,
+            references.collect::<Vec<_>>(),
+            found,
+        )
+    });
+    let authentications = objects.request_authentications.values().map(|policy| {
+        let found = attach::authentication_problems(policy, &targets, root_namespace);
+        let references = attached(policy.spec.target_ref.as_ref(), &policy.spec.target_refs);
+        (
+            Kind::RequestAuthentication,
+            &policy.metadata,
+            references.collect::<Vec<_>>(),
+            found,
+        )
+    });
+    for (kind, metadata, references, found) in authorizations.chain(authentications) {
+        problems.extend(found);
+        for (field, target) in references {
+            let key = Key::new(metadata.namespace.as_str(), target.name.as_str());
             let unguarded = match target.kind.as_str() {
                 "Service" => targets.services.contains(&key) && !guarded.contains(&(true, key.clone())),
                 "ServiceEntry" => {
@@ -142,7 +216,7 @@ pub(super) fn policies(objects: &Objects, mesh: &Snapshot) -> Vec<Problem> {
                 _ => false,
             };
             if unguarded {
-                let object = ObjectRef::from_key(Kind::AuthorizationPolicy, &policy.metadata.key());
+                let object = ObjectRef::from_key(kind, &metadata.key());
                 let (reason, hint) = match target.kind.as_str() {
                     "Gateway" => (
                         "is no waypoint",
@@ -239,10 +313,6 @@ fn key(service: &Arc<Service>) -> Key {
 }
 
 /// The targets of a policy, with their fields.
-fn references(policy: &AuthorizationPolicy) -> impl Iterator<Item = (String, &PolicyTargetReference)> {
-    attached(policy.spec.target_ref.as_ref(), &policy.spec.target_refs)
-}
-
 fn attached<'a>(
     one: Option<&'a PolicyTargetReference>,
     many: &'a [PolicyTargetReference],

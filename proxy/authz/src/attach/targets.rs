@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use cairn_api::istio::AuthorizationPolicy;
+use cairn_api::istio::{AuthorizationPolicy, RequestAuthentication};
 use cairn_api::meta::{Key, Kind};
 use cairn_config::{Objects, Problem};
 
-use super::reference::{contradiction, target_kind, target_refs, unsupported_kind};
-use crate::compile::reference;
+use super::reference::{Aim, target_kind, unsupported_kind};
 
 /// What policies may be attached to.
 #[derive(Clone, Debug, Default)]
@@ -53,9 +52,33 @@ impl Targets {
 /// What is wrong with the targets of a policy, wherever it is meant to bind.
 #[must_use]
 pub fn problems(policy: &AuthorizationPolicy, existing: &Targets, root_namespace: &str) -> Vec<Problem> {
-    let object = reference(policy);
-    let mut problems: Vec<Problem> = contradiction(&object, &policy.spec).into_iter().collect();
-    for (field, target) in target_refs(&policy.spec) {
+    of(&Aim::from(policy), existing, root_namespace)
+}
+
+/// The same of a RequestAuthentication.
+#[must_use]
+pub fn authentication_problems(
+    policy: &RequestAuthentication,
+    existing: &Targets,
+    root_namespace: &str,
+) -> Vec<Problem> {
+    let aim = Aim::from(policy);
+    let mut problems = of(&aim, existing, root_namespace);
+    if !aim.has_targets() {
+        problems.push(Problem::warning(
+            aim.object,
+            "spec",
+            "has no targetRefs, so that only waypoints of the 2022 form enforce it",
+            "attach it with targetRefs to the Service, or to the Gateway of the waypoint",
+        ));
+    }
+    problems
+}
+
+fn of(aim: &Aim<'_>, existing: &Targets, root_namespace: &str) -> Vec<Problem> {
+    let object = &aim.object;
+    let mut problems: Vec<Problem> = aim.contradiction().into_iter().collect();
+    for (field, target) in aim.targets() {
         let error =
             |field: String, message: String, hint: &str| Problem::error(object.clone(), field, message, hint);
         if !target.namespace.is_empty() && target.namespace != object.namespace {
@@ -70,7 +93,7 @@ pub fn problems(policy: &AuthorizationPolicy, existing: &Targets, root_namespace
             continue;
         }
         let Some(kind) = target_kind(target) else {
-            problems.push(unsupported_kind(&object, &format!("{field}.kind"), target));
+            problems.push(unsupported_kind(object, &format!("{field}.kind"), target));
             continue;
         };
         if kind == Kind::GatewayClass && object.namespace != root_namespace {

@@ -6,10 +6,14 @@
     clippy::needless_pass_by_value
 )]
 
+use cairn_api::istio::Action;
+use cairn_api::meta::ObjectRef;
 use cairn_config::Severity;
 use serde_json::{Value, json};
 
 use super::*;
+
+mod authentications;
 
 const ROOT: &str = "istio-system";
 
@@ -48,7 +52,25 @@ fn bind(namespace: &str, spec: Value, change: impl Fn(&mut Target<'_>)) -> &'sta
     if target.legacy && target.gateway == &infra {
         target.gateway = &local;
     }
-    match applies(&policy(namespace, spec), &target, ROOT) {
+    let policy = policy(namespace, spec);
+    let binding = applies(&policy, &target, ROOT);
+    // What is attached in the same way binds in the same way.
+    if policy.spec.action.is_none() {
+        let tokens = authentications::policy(namespace, &policy.spec);
+        let selection = select_authentications([&tokens], &target, ROOT);
+        let expected = match &binding {
+            Binding::Yes => (1, 0, 0),
+            Binding::No => (0, 0, 0),
+            Binding::Invalid { .. } => (0, 1, 1),
+        };
+        let found = (
+            selection.policies.len(),
+            selection.broken.len(),
+            selection.problems.len(),
+        );
+        assert_eq!(found, expected, "{tokens:?}");
+    }
+    match binding {
         Binding::Yes => "Yes",
         Binding::No => "No",
         Binding::Invalid { problem } => {

@@ -28,7 +28,7 @@ pub(super) fn source_lists(source: &Source) -> Vec<List<'_>> {
             ],
         ),
         (
-            Attribute::Token,
+            Attribute::RequestPrincipal,
             [
                 ("requestPrincipals", &s.request_principals),
                 ("notRequestPrincipals", &s.not_request_principals),

@@ -5,6 +5,7 @@ use crate::attribute::Attribute;
 use crate::blocks::Blocks;
 use crate::fault::Fault;
 use crate::findings::Findings;
+use crate::request_principal::RequestPrincipals;
 use crate::rule::{Effect, Paths, Test};
 use crate::template::{Charset, Template};
 use crate::text::{Globs, Pattern, Texts, Wildcard};
@@ -109,29 +110,29 @@ impl Scope<'_> {
                 key: key.clone(),
                 values: Texts::new(strings(), Wildcard::Present),
             },
-            Attribute::Token => {
-                // As if no request had a token: that must not be what lets it pass.
-                if !grants {
-                    faults.push((None, Fault::NeedsToken));
-                }
-                Test::Token
-            }
+            Attribute::RequestPrincipal => Test::RequestPrincipal(RequestPrincipals::new(strings())),
+            Attribute::Claim(path) => Test::Claim {
+                path: path.clone(),
+                values: Texts::new(strings(), Wildcard::NonEmpty),
+            },
         };
         faults.is_empty().then_some(test)
     }
 
     /// Says which values can hardly mean what they say. They do as in Istio all the same.
     pub(super) fn lint(&self, list: &List<'_>, field: &str, findings: &mut Findings<'_>) {
-        if list.attribute == Attribute::Token {
-            findings.unsupported(
+        if self.effect == Effect::Custom
+            && matches!(list.attribute, Attribute::RequestPrincipal | Attribute::Claim(_))
+        {
+            let outcome = if list.negated {
+                "always holds"
+            } else {
+                "never holds"
+            };
+            findings.warning(
                 field,
-                "this version validates no tokens: every request counts as one without".to_owned(),
-                match self.effect {
-                    Effect::Allow => "no request is allowed by this until token validation is available",
-                    Effect::Deny | Effect::Custom => {
-                        "every request is denied by this until token validation is available"
-                    }
-                },
+                format!("{outcome}: the authority is asked before tokens are read"),
+                "let the authority look at the token, or decide by it with ALLOW and DENY policies",
             );
             return;
         }
@@ -143,7 +144,12 @@ impl Scope<'_> {
             if self.grants(list.negated) {
                 findings.warning(&field, message, hint);
             } else {
-                findings.error(&field, format!("{message}; nothing is denied by it"), hint);
+                let lost = match self.effect {
+                    Effect::Custom => "nobody is asked because of it",
+                    Effect::Audit => "nothing is audited by it",
+                    Effect::Deny | Effect::Allow => "nothing is denied by it",
+                };
+                findings.error(&field, format!("{message}; {lost}"), hint);
             }
         }
     }
@@ -174,7 +180,8 @@ impl Scope<'_> {
             | Attribute::Method
             | Attribute::Sni
             | Attribute::Header(_)
-            | Attribute::Noted(..) => {
+            | Attribute::Noted(..)
+            | Attribute::Claim(_) => {
                 let literal = Pattern::parse(value).literal().contains('*');
                 let hint = match attribute {
                     Attribute::Path => "write {*} for one segment and {**} for any number of them",
@@ -184,12 +191,15 @@ impl Scope<'_> {
                     "has a * that is compared literally: it is a wildcard only at the start or the end";
                 literal.then(|| (message.to_owned(), hint))
             }
+            Attribute::RequestPrincipal => {
+                let hint = "write ISSUER/SUBJECT, ISSUER/* or */SUBJECT";
+                RequestPrincipals::doubt(value).map(|why| (why.to_owned(), hint))
+            }
             Attribute::ServiceAccount
             | Attribute::SourceIp
             | Attribute::RemoteIp
             | Attribute::DestinationIp
-            | Attribute::DestinationPort
-            | Attribute::Token => None,
+            | Attribute::DestinationPort => None,
         }
     }
 

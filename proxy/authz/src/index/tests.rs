@@ -15,7 +15,7 @@ use crate::trust::TrustDomains;
 /// The rules of a DENY policy, filed.
 fn stage(rules: &[Value]) -> Stage {
     let policy = policy("p", json!({"action": "DENY", "rules": rules}));
-    let compiled = compile::compile(&policy, &TrustDomains::new("cluster.local", &[]), &mut vec![]).unwrap();
+    let compiled = compile::compile(&policy, &TrustDomains::new("cluster.local", &[]), &mut vec![]);
     let Body::Rules(forms) = compiled.body else {
         panic!("{rules:?} do not compile")
     };

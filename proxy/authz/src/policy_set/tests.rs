@@ -10,9 +10,12 @@ use cairn_config::Severity;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixtures::{Call, allows, compile, decide, operation, policy, source, unless, when};
+use crate::fixtures::{Call, allows, annotated, compile, decide, operation, policy, source, unless, when};
 
+mod audit;
+mod custom;
 mod fields;
+mod tokens;
 
 #[test]
 fn without_policies_everything_passes() {
@@ -37,8 +40,14 @@ fn policies_without_rules() {
         assert_eq!(&*denial.details, "rbac_access_denied_matched_policy[none]");
         assert_eq!(denial.reason, Reason::NotAllowed);
     }
-    for action in ["DENY", "CUSTOM"] {
-        let (set, problems) = compile(&[policy("p", json!({"action": action}))]);
+    for spec in [
+        json!({"action": "DENY"}),
+        json!({"action": "AUDIT"}),
+        json!({"action": "CUSTOM", "provider": {"name": "opa"}}),
+    ] {
+        let (set, problems) = compile(&[policy("p", spec)]);
+        assert_eq!(set.customs(&Call::default().request()).count(), 0);
+        assert_eq!(set.audit(&Call::default().request()), None);
         assert!(set.evaluate(&Call::default().request()).is_allow());
         assert!(
             problems
@@ -92,48 +101,8 @@ fn one_match_in_any_allow_policy_suffices() {
 }
 
 #[test]
-fn custom_denies_what_it_matches_before_all_else() {
-    let custom = policy(
-        "z",
-        json!({"action": "CUSTOM", "provider": {"name": "opa"}, "rules": [operation(json!({"paths": ["/x*"]}))]}),
-    );
-    let deny = policy("a", json!({"action": "DENY", "rules": [{}]}));
-    let (set, problems) = compile(&[deny, custom.clone()]);
-    let Verdict::Deny(denial) = set.evaluate(&Call::path("/x").request()) else {
-        panic!("passed")
-    };
-    assert_eq!(denial.reason, Reason::Custom);
-    assert_eq!(
-        &*denial.details,
-        "rbac_access_denied_matched_policy[ns[default]-policy[z]-rule[0]]"
-    );
-    assert_eq!(
-        (problems[0].severity, problems[0].field.as_str()),
-        (Severity::Error, "spec.action")
-    );
-    assert!(decide(&[custom], &Call::path("/y")).is_allow());
-}
-
-#[test]
-fn audit_has_no_effect() {
-    let (set, problems) = compile(&[policy(
-        "p",
-        json!({"action": "AUDIT", "rules": [{"when": [{"key": "?", "values": ["x"]}]}]}),
-    )]);
-    assert!(set.is_empty() && set.evaluate(&Call::default().request()).is_allow());
-    assert_eq!(problems[0].severity, Severity::Unsupported);
-}
-
-#[test]
 fn dry_run_is_evaluated_and_not_enforced() {
-    let annotated = |value: &str, spec: Value| {
-        let mut policy = AuthorizationPolicy::clone(&policy("p", spec));
-        policy
-            .metadata
-            .annotations
-            .insert("istio.io/dry-run".to_owned(), value.to_owned());
-        Arc::new(policy)
-    };
+    let annotated = |value: &str, spec: Value| annotated("p", value, spec);
     let deny = json!({"action": "DENY", "rules": [operation(json!({"paths": ["/x"]}))]});
     for value in ["true", "1", "T"] {
         let (set, problems) = compile(&[annotated(value, deny.clone())]);
@@ -242,12 +211,23 @@ fn faults_deny_everything_whatever_the_action() {
         (when("request.headers[:path]", &["x"]), "when[0].key"),
         (when("request.headers[:scheme]", &["x"]), "when[0].key"),
         (when("request.auth.claims", &["x"]), "when[0].key"),
+        (when("request.auth.claims[]", &["x"]), "when[0].key"),
+        (when("request.auth.claims[a][]", &["x"]), "when[0].key"),
+        (when("request.auth.claims.a", &["x"]), "when[0].key"),
+        (when("request.auth.other", &["x"]), "when[0].key"),
+        (
+            source(json!({"requestPrincipals": ["*", ""]})),
+            "from[0].source.requestPrincipals[1]",
+        ),
         (when("request.regex.headers[x]", &["x"]), "when[0].key"),
     ];
     for (rule, field) in faulty {
         for action in ["ALLOW", "DENY", "CUSTOM"] {
             let ok = operation(json!({"paths": ["/fine"]}));
-            let spec = json!({"action": action, "rules": [ok, rule]});
+            let mut spec = json!({"action": action, "rules": [ok, rule]});
+            if action == "CUSTOM" {
+                spec["provider"] = json!({"name": "opa"});
+            }
             let (set, problems) =
                 compile(&[policy("p", spec.clone()), policy("open", json!({"rules": [{}]}))]);
             let field = format!("spec.rules[1].{field}");
@@ -264,6 +244,7 @@ fn faults_deny_everything_whatever_the_action() {
                     "rbac_access_denied_matched_policy[ns[default]-policy[p]-rule[1]]"
                 );
                 assert!(matches!(denial.reason, Reason::Broken(_)));
+                assert_eq!(set.customs(&call.request()).count(), 0);
             }
         }
     }
@@ -272,62 +253,6 @@ fn faults_deny_everything_whatever_the_action() {
             json!({"action": action, "provider": {"name": "x"}, "rules": [{}]}),
             &Call::default()
         ));
-    }
-}
-
-#[test]
-fn nothing_passes_by_a_token_that_is_not_validated() {
-    let rules = |field: &str, not_field: &str| {
-        [
-            (
-                source(json!({field: ["issuer/subject"]})),
-                source(json!({not_field: ["*"]})),
-            ),
-            (
-                when("request.auth.principal", &["*"]),
-                unless("request.auth.principal", &["a/b"]),
-            ),
-            (
-                when("request.auth.audiences", &["x"]),
-                unless("request.auth.audiences", &["x"]),
-            ),
-            (
-                when("request.auth.presenter", &["x"]),
-                unless("request.auth.presenter", &["x"]),
-            ),
-            (
-                when("request.auth.claims[groups]", &["x"]),
-                unless("request.auth.claims[a][b]", &["x"]),
-            ),
-        ]
-    };
-    for (positive, negative) in rules("requestPrincipals", "notRequestPrincipals") {
-        // Allowed for some tokens: for none. Other rules of the policy go on.
-        let spec = json!({"rules": [positive, operation(json!({"paths": ["/open"]}))]});
-        let (set, problems) = compile(&[policy("p", spec)]);
-        assert!(set.evaluate(&Call::path("/open").request()).is_allow());
-        assert!(!set.evaluate(&Call::path("/x").request()).is_allow());
-        assert_eq!(problems[0].severity, Severity::Unsupported);
-        // Denied without certain tokens: always.
-        let (set, problems) = compile(&[policy("p", json!({"action": "DENY", "rules": [negative]}))]);
-        assert!(!set.evaluate(&Call::default().request()).is_allow());
-        assert_eq!(problems[0].severity, Severity::Unsupported);
-        // Whether these let a request pass depends on its token.
-        for (action, rule) in [("DENY", &positive), ("CUSTOM", &positive), ("ALLOW", &negative)] {
-            let (set, problems) = compile(&[policy("p", json!({"action": action, "rules": [rule]}))]);
-            assert!(
-                problems
-                    .iter()
-                    .any(|p| p.severity == Severity::Error && p.message.contains("token")),
-                "{problems:?}"
-            );
-            for call in [Call::default(), Call::tcp()] {
-                let Verdict::Deny(denial) = set.evaluate(&call.request()) else {
-                    panic!("{action} {rule}")
-                };
-                assert!(matches!(denial.reason, Reason::Broken(_)));
-            }
-        }
     }
 }
 
@@ -359,6 +284,12 @@ fn values_that_cannot_match_are_told() {
         ),
         (operation(json!({"hosts": ["*.a*"]})), "to[0].operation.hosts[0]"),
         (when("request.headers[x]", &["a*b"]), "when[0].values[0]"),
+        (when("request.auth.claims[x]", &["a*b"]), "when[0].values[0]"),
+        (
+            source(json!({"requestPrincipals": ["alice"]})),
+            "from[0].source.requestPrincipals[0]",
+        ),
+        (when("request.auth.principal", &["*/*"]), "when[0].values[0]"),
     ];
     for (rule, field) in doubtful {
         let field = format!("spec.rules[0].{field}");

@@ -211,18 +211,6 @@ impl Reader<'_> {
 
     /// Says what is not acted on. Findings from `first` on are about this object.
     fn unsupported(&self, document: &mut Document, first: usize) {
-        if self.object.kind == Kind::RequestAuthentication && !support::acts(self.object.kind) {
-            let message = "RequestAuthentication is not enforced by this version";
-            let hint = "nothing validates tokens: requests pass with any token or none; \
-                        deny them with an AuthorizationPolicy where that matters";
-            return self.say(
-                document,
-                Severity::Error,
-                "spec".to_owned(),
-                message.to_owned(),
-                hint.to_owned(),
-            );
-        }
         let unknown: HashSet<String> = document
             .findings
             .iter()

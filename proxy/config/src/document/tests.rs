@@ -235,19 +235,6 @@ fn what_is_not_acted_on_is_said_once_per_topmost_field() {
 }
 
 #[test]
-fn a_request_authentication_is_an_error_and_denies_nothing() {
-    let text = "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: a}\nspec: {jwtRules: [{issuer: i}]}\n";
-    let expected = "error 4 RequestAuthentication default/a: spec: RequestAuthentication is not enforced by this version";
-    assert_eq!(findings(text), [expected]);
-    assert!(
-        read(text.as_bytes()).findings[0]
-            .hint
-            .contains("nothing validates tokens")
-    );
-    assert!(matches!(content(text), Content::Good(_)));
-}
-
-#[test]
 fn a_broken_policy_keeps_what_it_selects() {
     let selected = denied(&policy(
         "  selector: {matchLabels: {app: a}}\n  action: BLOCK\n  rules: [{}]\n",

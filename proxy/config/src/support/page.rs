@@ -20,7 +20,7 @@ Every field of Istio's resources and of the Gateway API, and what Cairn's waypoi
 | not yet | is read, and has no effect in this version |
 
 What does not act is reported where it is written: by `cairn validate`, in the log, and in the admin interface. Where a field that does not act
-would have forbidden or encrypted something, what depends on it is refused, with the exception of [RequestAuthentication](#requestauthentication).
+would have forbidden or encrypted something, what depends on it is refused.
 
 `[]` stands for every item of a list, `{}` for every name of a mapping. What a row says of a field holds for everything below it; those fields are named
 under it.

@@ -216,3 +216,44 @@ async fn a_replay_knows_lengths_and_ends() {
     let empty = Replay::new(Body::empty(), 0);
     assert!(empty.attempt().unwrap().is_end_stream() && empty.attempt().is_some());
 }
+
+fn trailers() -> HeaderMap {
+    HeaderMap::from_iter([(
+        http::HeaderName::from_static("a"),
+        http::HeaderValue::from_static("b"),
+    )])
+}
+
+#[tokio::test]
+async fn a_body_whose_beginning_was_read_is_whole() {
+    let whole = || {
+        frames(vec![
+            data("one"),
+            data("two"),
+            data("three"),
+            Ok(Frame::trailers(trailers())),
+        ])
+    };
+    for (limit, first, complete) in [
+        (0, "one", false),
+        (3, "onetwo", false),
+        (6, "onetwothree", false),
+        (11, "onetwothree", true),
+        (100, "onetwothree", true),
+    ] {
+        let peeked = peek(whole(), limit).await.unwrap();
+        assert_eq!(
+            (&peeked.first[..], peeked.complete),
+            (first.as_bytes(), complete),
+            "{limit}"
+        );
+        assert!(peeked.body.size_hint().lower() >= first.len() as u64);
+        let collected = peeked.body.collect().await.unwrap();
+        assert_eq!(collected.trailers(), Some(&trailers()), "{limit}");
+        assert_eq!(collected.to_bytes(), "onetwothree", "{limit}");
+    }
+    let none = peek(Body::empty(), 5).await.unwrap();
+    assert!(none.complete && none.body.is_end_stream() && none.first.is_empty());
+    let broken = frames(vec![data("one"), Err(Error::Producer("gone".into()))]);
+    assert!(peek(broken, 5).await.is_err());
+}

@@ -1,6 +1,7 @@
 //! From a match block to a [`Matcher`].
 
 use cairn_api::istio::{HttpMatchRequest, StringMatch};
+use cairn_jwt::ClaimPath;
 use http::header::HeaderName;
 
 use super::findings::Findings;
@@ -209,12 +210,15 @@ fn header_field(name: &str, field: &str, findings: &mut Findings) -> Option<Head
             return None;
         }
         _ if lower.starts_with("@request.auth.claims") => {
-            findings.error(
-                field,
-                "routes cannot depend on the claims of a token in this version",
-                "match a header that carries the claim",
-            );
-            return None;
+            let path = ClaimPath::of_header(name);
+            if path.is_none() {
+                findings.error(
+                    field,
+                    format!("`{name}` does not name a claim"),
+                    "write @request.auth.claims.NAME, or @request.auth.claims[NAME][NAME] where names have dots",
+                );
+            }
+            return path.map(HeaderField::Claim);
         }
         _ if lower.starts_with("@filter.metadata") => return noted(name, field, findings),
         _ => {}

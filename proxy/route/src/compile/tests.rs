@@ -121,6 +121,7 @@ fn found(table: &RouteTable, path: &str) -> Option<String> {
         scheme: "http",
         headers: &headers,
         noted: &[],
+        token: None,
         source: None,
     };
     assert_eq!(

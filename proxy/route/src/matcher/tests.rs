@@ -36,6 +36,7 @@ fn head<'a>(path: &'a str, query: Option<&'a str>, headers: &'a HeaderMap) -> Re
         scheme: "http",
         headers,
         noted: &[],
+        token: None,
         source: None,
     }
 }

@@ -29,6 +29,7 @@ fn to(redirect: &Redirect, authority: &str, path: &str, query: Option<&str>) -> 
         scheme: "http",
         headers: &headers,
         noted: &[],
+        token: None,
         source: None,
     };
     location(redirect, &head)

@@ -20,6 +20,7 @@ fn rewritten(rewrite: &PathRewrite, path: &str, query: Option<&str>) -> String {
         scheme: "http",
         headers: &headers,
         noted: &[],
+        token: None,
         source: None,
     };
     apply(rewrite, &head).unwrap().to_string()
@@ -93,6 +94,7 @@ fn what_is_no_path_is_an_error() {
         scheme: "http",
         headers: &headers,
         noted: &[],
+        token: None,
         source: None,
     };
     assert!(apply(&regex("a", " "), &head).is_err());

@@ -65,7 +65,7 @@ impl Conditions {
                 HeaderField::Scheme => Field::Scheme,
                 HeaderField::Authority => Field::Authority,
                 HeaderField::Named(name) => Field::Header(name.clone()),
-                HeaderField::Noted(..) => {
+                HeaderField::Noted(..) | HeaderField::Claim(_) => {
                     conditions.has_more = true;
                     continue;
                 }

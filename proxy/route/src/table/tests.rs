@@ -64,6 +64,7 @@ impl Request {
             scheme: &self.scheme,
             headers: &self.headers,
             noted: &[],
+            token: None,
             source: self
                 .source
                 .as_ref()

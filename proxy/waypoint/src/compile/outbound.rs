@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use cairn_authz::{PolicySet, attach};
+use cairn_authz::PolicySet;
 use cairn_config::Problem;
 
 use super::clusters::Clusters;
+use super::policies::Selection;
 use super::{Compiler, Shared};
 use crate::plan::Callee;
 use crate::plugin::PluginSpec;
@@ -87,8 +88,15 @@ fn callee(clusters: &mut Clusters<'_, '_>, target: &str) -> Result<Callee, (Stri
     // policies is told where they are for clients.
     let selection = match service.waypoint {
         Some(_) => shared.select(service),
-        None => attach::Selection::default(),
+        None => Selection::default(),
     };
+    if !selection.authentications.is_empty() {
+        let hint = "let the filter call a service without RequestAuthentication";
+        return Err((
+            format!("{target} asks for tokens, which calls of filters are not examined for"),
+            hint,
+        ));
+    }
     let (policies, _) = PolicySet::compile(&selection.policies, &selection.broken, &shared.options);
     let address = service.vips.first().copied();
     Ok(Callee {

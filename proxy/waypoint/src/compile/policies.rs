@@ -3,19 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use cairn_api::istio::{AuthorizationPolicy, RequestAuthentication};
 use cairn_api::meta::{Kind, ObjectRef};
 use cairn_authz::attach::{self, Target, TargetService};
 use cairn_authz::{CompileOptions, PolicySet};
-use cairn_config::{Problem, State};
+use cairn_config::{BrokenPolicy, Problem, State};
+use cairn_jwt::{KeyRing, Requirements};
 use cairn_mesh::{MeshSettings, Service};
 use cairn_route::{Action, Destination, Route, TcpAction, TcpRoute};
 
 use super::{Shared, kind_of};
 use crate::plan::WorkloadPlan;
 
+/// Namespace and labels: policies cannot tell workloads apart that have them in common.
+type Alike<'a> = (&'a str, &'a BTreeMap<String, String>);
+
+/// What binds to a target.
+#[derive(Default)]
+pub(super) struct Selection {
+    pub(super) policies: Vec<Arc<AuthorizationPolicy>>,
+    /// The oldest first.
+    pub(super) authentications: Vec<Arc<RequestAuthentication>>,
+    /// What is to be denied because it cannot be read, or contradicts itself.
+    pub(super) broken: Vec<BrokenPolicy>,
+    pub(super) problems: Vec<Problem>,
+}
+
 impl Shared<'_> {
     /// The policies that bind to a service.
-    pub(super) fn select(&self, service: &Service) -> attach::Selection {
+    pub(super) fn select(&self, service: &Service) -> Selection {
         let labels: Vec<_> = service
             .endpoints
             .iter()
@@ -36,7 +52,7 @@ impl Shared<'_> {
         namespace: &str,
         service: Option<TargetService<'_>>,
         workloads: &[&BTreeMap<String, String>],
-    ) -> attach::Selection {
+    ) -> Selection {
         let target = Target {
             namespace,
             service,
@@ -46,18 +62,29 @@ impl Shared<'_> {
             workloads,
         };
         let objects = &self.state.objects;
-        attach::select(
+        let root_namespace = &self.settings.root_namespace;
+        let authentications = objects.request_authentications.values();
+        let authentications = attach::select_authentications(authentications, &target, root_namespace);
+        let mut selection = attach::select(
             objects.authorization_policies.values(),
             objects.broken_policies.values(),
             &target,
-            &self.settings.root_namespace,
-        )
+            root_namespace,
+        );
+        selection.broken.extend(authentications.broken);
+        selection.problems.extend(authentications.problems);
+        Selection {
+            policies: selection.policies,
+            authentications: authentications.policies,
+            broken: selection.broken,
+            problems: selection.problems,
+        }
     }
 
     /// The workloads that may be addressed through the waypoint. Those that policies cannot tell apart share a set.
-    pub(super) fn workloads(&self) -> (HashMap<Arc<str>, WorkloadPlan>, Vec<Problem>) {
+    pub(super) fn workloads(&self, ring: &KeyRing) -> (HashMap<Arc<str>, WorkloadPlan>, Vec<Problem>) {
         let mut problems = Vec::new();
-        let mut sets: BTreeMap<(&str, &BTreeMap<String, String>), Arc<PolicySet>> = BTreeMap::new();
+        let mut sets: BTreeMap<Alike<'_>, (Arc<PolicySet>, Arc<Requirements>)> = BTreeMap::new();
         let mut plans = HashMap::new();
         for workload in self.mesh.workloads() {
             let bound = workload.waypoint.as_ref() == Some(&self.waypoint.key);
@@ -65,7 +92,7 @@ impl Shared<'_> {
             if !bound && !outbound {
                 continue;
             }
-            let set = sets
+            let (set, requirements) = sets
                 .entry((&workload.namespace, &workload.labels))
                 .or_insert_with(|| {
                     let selection = self.select_for(&workload.namespace, None, &[&workload.labels]);
@@ -73,13 +100,16 @@ impl Shared<'_> {
                         PolicySet::compile(&selection.policies, &selection.broken, &self.options);
                     problems.extend(selection.problems);
                     problems.extend(found);
-                    Arc::new(set)
+                    let (requirements, found) = Requirements::compile(&selection.authentications, ring);
+                    problems.extend(found);
+                    (Arc::new(set), Arc::new(requirements))
                 });
             plans.insert(
                 Arc::clone(&workload.uid),
                 WorkloadPlan {
                     bound,
                     policies: Arc::clone(set),
+                    requirements: Arc::clone(requirements),
                 },
             );
         }

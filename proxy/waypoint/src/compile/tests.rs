@@ -65,6 +65,7 @@ fn routes_that_lead_past_policies_are_told() {
         Arc::new(Dialer::offline()),
         Arc::default(),
         Arc::new(crate::names::Names::offline()),
+        Arc::default(),
     );
     let none: [&str; 0] = [];
     assert_eq!(past(&mut compiler, ""), none);
@@ -112,6 +113,7 @@ fn names(plugins: &[String]) -> (Vec<String>, Vec<String>) {
         Arc::new(Dialer::offline()),
         Arc::default(),
         Arc::new(crate::names::Names::offline()),
+        Arc::default(),
     );
     let state = cairn_config::from_str(&format!("{MESH}{}", plugins.concat()), Path::new("mesh.yaml"));
     let (plans, problems) = compiler.compile(&state);

@@ -78,6 +78,7 @@ impl Scene {
             Arc::clone(&dialer),
             Arc::default(),
             Arc::new(crate::names::Names::offline()),
+            Arc::default(),
         );
         let plans = plans(&mut compiler, &endpoint, 1, more);
         let (sender, lines) = mpsc::channel(16);
@@ -87,6 +88,7 @@ impl Scene {
             plans: ArcSwap::from_pointee(plans),
             dialer,
             slots: Arc::default(),
+            tokens: Arc::default(),
             mirrored: Arc::new(Semaphore::new(mirror::UNDER_WAY)),
             access_log: AccessLog::new(Sink::Channel(sender)).unwrap(),
             http: HttpMetrics::register(&registry, SeriesOptions::default()),

@@ -29,7 +29,7 @@ fn matches(rule: &Value, call: &Call) -> bool {
 }
 
 #[track_caller]
-fn check(rule: Value, matching: &[&Call], others: &[&Call]) {
+pub(super) fn check(rule: Value, matching: &[&Call], others: &[&Call]) {
     for call in matching {
         assert!(matches(&rule, call), "{rule} matches {call:?}");
     }

@@ -3,7 +3,7 @@
 use super::Support::{Differently, NotApplicable, Yes};
 use super::{Section, Table};
 
-const HEADERS: &str = "`@request.auth.claims…` is refused as a match that is wrong, for tokens are not read yet; `@filter.metadata[NAME][KEY]` is what a filter has noted";
+const HEADERS: &str = "`@request.auth.claims.NAME`, which acts on gateways only in Istio, is a claim of the request's token; `@filter.metadata[NAME][KEY]` is what a filter has noted";
 const LABELS: &str =
     "the labels of the client's workload; a waypoint of Istio leaves out what matches by them";
 const NAMESPACE: &str = "the namespace of the client; a waypoint of Istio compares its own";

@@ -1,9 +1,7 @@
 //! AuthorizationPolicy, PeerAuthentication, RequestAuthentication.
 
-use super::Support::{Differently, NotYet, Yes};
+use super::Support::{Differently, Yes};
 use super::{Section, Table};
-
-const TOKEN: &str = "tokens are not read yet, so no request has one; a policy that would let something pass for want of one denies what it selects";
 
 pub(super) const AUTHORIZATION_POLICY: Table = Table {
     about: "A policy that cannot be read or compiled, or that asks for what cannot be known at its place, denies what it selects, and says so. \
@@ -23,15 +21,15 @@ pub(super) const AUTHORIZATION_POLICY: Table = Table {
                 (
                     "action",
                     Differently(
-                        "`ALLOW` and `DENY` act. `CUSTOM` denies what matches, for no outside authority is asked yet; `AUDIT` has no effect yet. Both are reported",
+                        "`CUSTOM` asks several providers where policies name several, and asks about HTTP requests only: other connections that match, as far as can be told, are denied. `AUDIT` writes matches to the log",
                     ),
                 ),
-                ("provider", NotYet),
+                ("provider", Yes),
                 ("rules[].to[].operation", Yes),
                 (
                     "rules[].when",
                     Differently(
-                        "`request.auth.…` as `requestPrincipals`, `remote.ip` as `remoteIpBlocks`; a key that is not known denies what the policy selects, instead of its rule being left out",
+                        "`remote.ip` as `remoteIpBlocks`; a key that is not known denies what the policy selects, instead of its rule being left out",
                     ),
                 ),
             ],
@@ -41,8 +39,8 @@ pub(super) const AUTHORIZATION_POLICY: Table = Table {
             rows: &[
                 ("principals", Yes),
                 ("notPrincipals", Yes),
-                ("requestPrincipals", Differently(TOKEN)),
-                ("notRequestPrincipals", Differently(TOKEN)),
+                ("requestPrincipals", Yes),
+                ("notRequestPrincipals", Yes),
                 ("namespaces", Yes),
                 ("notNamespaces", Yes),
                 ("serviceAccounts", Yes),
@@ -69,14 +67,25 @@ pub(super) const PEER_AUTHENTICATION: Table = Table {
 };
 
 pub(super) const REQUEST_AUTHENTICATION: Table = Table {
-    about: "Not enforced: requests pass with any token or none, and `cairn validate` calls it an error.",
+    about: "Waypoints verify tokens; ztunnels see none.",
     sections: &[Section {
         under: &["spec"],
         rows: &[
-            ("selector", NotYet),
-            ("targetRef", NotYet),
-            ("targetRefs", NotYet),
-            ("jwtRules", NotYet),
+            (
+                "selector",
+                Differently(
+                    "binds to a waypoint of the 2022 form (class `istio-mesh`, no listeners), and to no other",
+                ),
+            ),
+            ("targetRef", Yes),
+            ("targetRefs", Yes),
+            (
+                "jwtRules",
+                Differently(
+                    "tokens signed with a shared secret (`HS256` and its like), with `crit`, with a member that is named twice or longer than 32 KiB are refused; keys of RSA below 2048 bits are passed over; \
+                     the waypoint itself fetches `jwksUri`, ahead of time, and never because of an unknown `kid` more than once a minute; a rule that is wrong refuses the tokens of its issuer",
+                ),
+            ),
         ],
     }],
 };

@@ -119,6 +119,7 @@ fn found(table: &RouteTable, request: &str, fields: &[(&'static str, &'static st
         scheme: "http",
         headers: &headers,
         noted: &[],
+        token: None,
         source: None,
     };
     let name = table.find(&head).map(|route| route.name.clone());

@@ -185,6 +185,7 @@ fn found(table: &RouteTable, request: &Request) -> Option<(String, String)> {
         scheme: "http",
         headers: &headers,
         noted: &[],
+        token: None,
         source: None,
     };
     table
